@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Names the route of a path: configured patterns first, else inferred, else "".
+ * Inference per service: numbers, UUIDs, hex of 8 or more, base64-like or
+ * over-long (> 32) segments fold to {id}, {uuid}, {hex}, {token}; a position
+ * with more than 10 distinct values becomes {var}; past 100 routes {other}.
+ */
+#ifndef REDTAP_ROUTE_H
+#define REDTAP_ROUTE_H
+
+#include "config/config.h"
+#include "util/slice.h"
+
+struct rt_routes;
+
+struct rt_routes *rt_routes__new(const struct rt_config *cfg); /* NULL with errno */
+void rt_routes__free(struct rt_routes *r);
+void rt_routes__reload(struct rt_routes *r, const struct rt_config *cfg);
+
+/* `path` is without query, percent-encoding as sent. Returns a string good
+ * until reload or free (interned, at most 100 + patterns per service). */
+const char *rt_routes__name(struct rt_routes *r, u64 resource_id, struct rt_slice path, bool path_cut);
+
+#endif /* REDTAP_ROUTE_H */
