@@ -1,0 +1,217 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs one stage of `make test` and keeps its numbers.
+
+Every stage prints what failed in full and one line of summary, and writes
+`passed failed skipped seconds` to RESULTS/<stage>; `sum` adds these up into the
+closing line. An empty stage is a failed one: a test that does not run must not
+look like a test that passes.
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+
+UNIT_SECONDS = 300  # one unit test program
+LINT_SECONDS = 300  # one check script
+
+
+class Tally:
+    """The numbers of one stage."""
+
+    def __init__(self, results, stage):
+        self.path = pathlib.Path(results) / stage
+        self.stage = stage
+        self.passed = self.failed = self.skipped = 0
+        self.begin = time.monotonic()
+
+    def close(self):
+        """Writes and prints the numbers; the stage's exit status."""
+        seconds = time.monotonic() - self.begin
+        if not self.passed and not self.failed:
+            print(f"{self.stage}: no test ran, and that is a failure")
+            self.failed = 1
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text(f"{self.passed} {self.failed} {self.skipped} {seconds:.1f}\n")
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        print(f"{self.stage}: {self.passed} passed, {self.failed} failed{skipped} in {seconds:.1f} s",
+              flush=True)
+        return 1 if self.failed else 0
+
+
+def run(command, seconds, env=None, capture=True):
+    """Runs a command in a session of its own; on time-out the whole session is
+    ended, first politely so that fixtures can clean up. -> (status, output)"""
+    pipe = subprocess.PIPE if capture else None
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe,
+                          stderr=subprocess.STDOUT if capture else None,
+                          env={**os.environ, **(env or {})}, start_new_session=True) as p:
+        try:
+            out, _ = p.communicate(timeout=seconds)
+            return p.returncode, (out or b"").decode(errors="replace")
+        except BaseException as e:
+            out = b""
+            for sig, grace in ((signal.SIGINT, 30), (signal.SIGKILL, 5)):
+                try:
+                    os.killpg(p.pid, sig)
+                    out, _ = p.communicate(timeout=grace)
+                    break
+                except (subprocess.TimeoutExpired, ProcessLookupError):
+                    continue
+            if not isinstance(e, subprocess.TimeoutExpired):
+                raise
+            note = f"\nstopped: not over after {seconds} s\n"
+            if not capture:
+                print(note)
+            return 124, (out or b"").decode(errors="replace") + note
+
+
+def stage_unit(args):
+    """cmocka programs. Their TAP output is counted; a program that dies, or
+    reports no test at all, is one failure more."""
+    tally = Tally(args.results, args.name)
+    env = {"CMOCKA_MESSAGE_OUTPUT": "TAP", "UBSAN_OPTIONS": "print_stacktrace=1"}
+    for program in args.programs:
+        status, out = run([program], UNIT_SECONDS, env)
+        passed = len(re.findall(r"^ok \d+", out, re.M))
+        skipped = len(re.findall(r"^ok \d+.*# SKIP", out, re.M))
+        failed = len(re.findall(r"^not ok \d+", out, re.M))
+        if (status != 0 and not failed) or not (passed or failed):
+            failed += 1
+        tally.passed += passed - skipped
+        tally.skipped += skipped
+        tally.failed += failed
+        verdict = "FAILED" if failed else "ok"
+        print(f"  {verdict:7} {os.path.basename(program):24} {passed - skipped:4} passed", flush=True)
+        if failed:
+            print(out.rstrip())
+            print(f"  -> {program}: exit status {status}")
+    return tally.close()
+
+
+def stage_lint(args):
+    """Check scripts: each is one test, and prints what it found."""
+    tally = Tally(args.results, "lint")
+    for script in args.scripts:
+        status, out = run([script], LINT_SECONDS)
+        if status == 0:
+            tally.passed += 1
+        else:
+            tally.failed += 1
+        print(f"  {'ok' if status == 0 else 'FAILED':7} {script}")
+        if status != 0 or "warning" in out:
+            print(out.rstrip())
+    return tally.close()
+
+
+def stage_fuzz(args):
+    """libFuzzer targets, each for a fixed time, from its seeds in
+    tests/fuzz/corpus/<target> and a growing corpus under the build."""
+    tally = Tally(args.results, "fuzz")
+    source = pathlib.Path("tests/fuzz")
+    for program in map(pathlib.Path, args.programs):
+        corpus = program.parent / "corpus" / program.name
+        corpus.mkdir(parents=True, exist_ok=True)
+        command = [str(program), f"-max_total_time={args.seconds}", "-timeout=10",
+                   "-rss_limit_mb=2048", "-print_final_stats=1",
+                   f"-artifact_prefix={program.parent}/{program.name}-", str(corpus)]
+        seeds = source / "corpus" / program.name.removeprefix("fuzz_")
+        if seeds.is_dir():
+            command.append(str(seeds))
+        dictionary = source / f"{program.name}.dict"
+        if dictionary.exists():
+            command.append(f"-dict={dictionary}")
+        status, out = run(command, args.seconds + 120)
+        done = re.search(r"stat::number_of_executed_units: *(\d+)", out)
+        runs = int(done.group(1)) if done else 0
+        if status == 0 and runs:
+            tally.passed += 1
+        else:
+            tally.failed += 1
+            print(out.rstrip()[-20000:])
+        print(f"  {'ok' if status == 0 and runs else 'FAILED':7} {program.name:24} {runs} runs",
+              flush=True)
+    return tally.close()
+
+
+def stage_pytest(args):
+    """pytest, its own output shown as it comes, its numbers from JUnit's XML."""
+    tally = Tally(args.results, "e2e")
+    if not args.dirs:
+        return tally.close()
+    report = tally.path.with_suffix(".xml")
+    report.parent.mkdir(parents=True, exist_ok=True)
+    report.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-ra", "--durations=10",
+               f"--junitxml={report}", *args.dirs, *args.extra]
+    print(" ".join(command), flush=True)
+    status, _ = run(command, args.seconds, {"PYTHONUNBUFFERED": "1"}, capture=False)
+    try:
+        for suite in ElementTree.parse(report).iter("testsuite"):
+            count = {k: int(suite.get(k, 0)) for k in ("tests", "failures", "errors", "skipped")}
+            bad = count["failures"] + count["errors"]
+            tally.failed += bad
+            tally.skipped += count["skipped"]
+            tally.passed += count["tests"] - bad - count["skipped"]
+    except (OSError, ElementTree.ParseError) as e:
+        print(f"pytest left no report: {e}")
+    if status != 0 and not tally.failed:
+        print(f"pytest ended with status {status}")
+        tally.failed += 1
+    return tally.close()
+
+
+def stage_sum(args):
+    """The closing lines of `make test`."""
+    total = [0, 0, 0, 0.0]
+    print()
+    for stage in args.stages:
+        try:
+            row = [float(x) for x in (pathlib.Path(args.results) / stage).read_text().split()]
+        except OSError:
+            print(f"  {stage:8} did not come to its end: counted as one failure")
+            row = [0, 1, 0, 0.0]
+        total = [a + b for a, b in zip(total, row)]
+        print(f"  {stage:8} {row[0]:6.0f} passed {row[1]:5.0f} failed {row[2]:5.0f} skipped "
+              f"{row[3]:8.1f} s")
+    skipped = f" ({total[2]:.0f} skipped)" if total[2] else ""
+    print(f"{total[0]:.0f} passed, {total[1]:.0f} failed{skipped}", flush=True)
+    return 1 if total[1] or not total[0] else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--results", required=True, help="directory of the stages' numbers")
+    stages = parser.add_subparsers(dest="stage", required=True)
+    p = stages.add_parser("unit")
+    p.add_argument("name")
+    p.add_argument("programs", nargs="*")
+    p = stages.add_parser("lint")
+    p.add_argument("scripts", nargs="*")
+    p = stages.add_parser("fuzz")
+    p.add_argument("--seconds", type=int, required=True)
+    p.add_argument("programs", nargs="*")
+    p = stages.add_parser("pytest")
+    p.add_argument("--seconds", type=int, required=True)
+    p.add_argument("dirs", nargs="*")
+    p = stages.add_parser("sum")
+    p.add_argument("stages", nargs="+")
+
+    argv = sys.argv[1:]
+    extra = []
+    if "--" in argv:
+        cut = argv.index("--")
+        argv, extra = argv[:cut], argv[cut + 1:]
+    args = parser.parse_args(argv)
+    args.extra = extra
+    return globals()["stage_" + args.stage](args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
