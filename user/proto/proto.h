@@ -23,9 +23,9 @@ enum rt_proto_id {
 
 /* What the response's own framing says about its end. */
 enum rt_framing {
-	RT_FRAMING_UNKNOWN = 0,	    /* the head is longer than what was captured */
-	RT_FRAMING_PARTIAL = 1,	    /* bytes are still owed */
-	RT_FRAMING_COMPLETE = 2,    /* every byte is there */
+	RT_FRAMING_UNKNOWN = 0,	 /* cannot be told: the head was cut, or its framing is invalid */
+	RT_FRAMING_PARTIAL = 1,	 /* bytes are still owed */
+	RT_FRAMING_COMPLETE = 2, /* every byte is there */
 	RT_FRAMING_UNTIL_CLOSE = 3, /* the end of the connection ends it */
 };
 
@@ -42,15 +42,16 @@ struct rt_view {
 
 /* Output. Slices point into the view. Untouched fields are zero. */
 struct rt_op {
-	struct rt_slice method;	   /* as sent, "GET" */
-	struct rt_slice target;	   /* as sent: "/a?b=1", "http://h/a", "*", "h:443" */
-	struct rt_slice path;	   /* path part of target without query; "*" and authority-form as sent */
-	struct rt_slice authority; /* Host header, or the authority of the target; no userinfo; may be empty */
-	u16 status;		   /* final status; 0: no complete status line */
-	u8 version_minor;	   /* HTTP/1.x */
-	bool path_cut;		   /* target is longer than the captured head */
-	u8 req_framing;		   /* enum rt_framing */
-	u8 resp_framing;	   /* enum rt_framing */
+	struct rt_slice method; /* as sent, "GET" */
+	struct rt_slice target; /* as sent: "/a?b=1", "http://h/a", "*", "h:443" */
+	struct rt_slice path;	/* its path, no query; "*" and authority-form as sent */
+	/* of the target, else the Host header; no userinfo; may be empty */
+	struct rt_slice authority;
+	u16 status;	  /* final status; 0: no complete status line */
+	u8 version_minor; /* HTTP/1.x */
+	bool path_cut;	  /* the path goes on beyond the captured head */
+	u8 req_framing;	  /* enum rt_framing */
+	u8 resp_framing;  /* enum rt_framing */
 };
 
 enum rt_parse {
@@ -61,12 +62,16 @@ enum rt_parse {
 
 struct rt_proto {
 	u8 id;
-	const char *name;   /* value of the `protocol` key in records: "http" */
+	const char *name; /* value of the `protocol` key in records: "http" */
 	const struct rt_sig *sigs;
 	u32 nr_sigs;
 	/* Fills *ret_op on RT_PARSE_OK; leaves it zeroed otherwise. */
 	enum rt_parse (*parse)(const struct rt_view *view, struct rt_op *ret_op);
 };
+
+#define PROTO(id, symbol, title, flags) extern const struct rt_proto rt_proto_##symbol;
+#include "redtap/protocols.def"
+#undef PROTO
 
 /* The table made from protocols.def. Returns NULL for an unknown id. */
 const struct rt_proto *rt_proto__get(u8 id);

@@ -57,4 +57,16 @@ static inline bool rt_cur_until(struct rt_cur *c, u8 stop, struct rt_slice *ret)
 	return true;
 }
 
+/* Takes a line and its LF; gives it without LF and without the CR before it.
+ * Returns false and takes nothing when there is no LF. */
+static inline bool rt_cur_line(struct rt_cur *c, struct rt_slice *ret)
+{
+	if (!rt_cur_until(c, '\n', ret))
+		return false;
+	c->p++;
+	if (ret->len && ret->p[ret->len - 1] == '\r')
+		ret->len--;
+	return true;
+}
+
 #endif /* REDTAP_CUR_H */
