@@ -77,10 +77,11 @@ def relocatable(path):
     with open(path, encoding="utf-8") as f:
         text = re.sub(r"/\*.*?\*/", lambda m: re.sub(r"[^\n]", " ", m.group()), f.read(), flags=re.S)
     inside = False
+    body = r"\{(?:[^\n{}]*|\n.*?^)\}"  # on one line, or up to a brace that begins one
     for m in re.finditer(
-            r"^#pragma clang attribute (push\(.*preserve_access_index|pop)"
-            r"|^(?:struct|union) (\w+) \{.*?^\}([^;]*);"
-            r"|^typedef (?:struct|union) \{.*?^\} *(\w+)([^;]*);", text, re.M | re.S):
+            r"^#pragma clang attribute (push\(.*?preserve_access_index|pop)"
+            rf"|^(?:struct|union) (\w+) {body}([^;]*);"
+            rf"|^typedef (?:struct|union) {body} *(\w+)([^;]*);", text, re.M | re.S):
         pragma, name, tail, typedef, typedef_tail = m.groups()
         if pragma:
             inside = pragma != "pop"
