@@ -17,7 +17,7 @@ from .util import ROOT_DIR, SLOW, bpf_objects, free_port, wait_until
 
 # How log lines of level error look, as text and as JSON; and a sanitizer's words.
 _ERROR = re.compile(
-    r'(^|\s)(error|ERROR)\b|"level":\s*"error"|AddressSanitizer|LeakSanitizer|runtime error:'
+    r'redtap: error: |"level":"error"|AddressSanitizer|LeakSanitizer|runtime error:'
 )
 TRACE_KEYS = [
     "time", "service", "pid", "executable", "role", "protocol", "method", "path", "route",

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A request is in /metrics at most 2 s after its last byte, and not before it."""
+
+import threading
+import time
+
+import pytest
+
+from lib.util import SLOW
+
+LIMIT = 2.0 * SLOW
+
+
+def count_after(agent, since, want):
+    """Seconds from `since` to the begin of the first scrape that shows `want` requests."""
+    while True:
+        began = time.monotonic()
+        m = agent.metrics()
+        if m.server_count() >= want:
+            assert m.server_count() == want
+            return began - since
+        assert began - since < LIMIT + 3, f"{m.server_count()} of {want} counted: {m.conservation()}"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    "method, path",
+    [
+        ("GET", "/status/200"),
+        ("GET", "/bytes/300000"),
+        ("GET", "/chunked/5"),
+        ("HEAD", "/bytes/5000"),
+        ("GET", "/status/204"),
+        ("GET", "/status/304"),
+        ("POST", "/upload"),
+    ],
+)
+def test_connection_stays_open_and_silent(netns, redtap, method, path):
+    netns.server("httpd.py", 8000)
+    agent = redtap()
+    conn = netns.http(8000)
+    conn.request(method, path, b"b" * 5000 if method == "POST" else None)
+    conn.getresponse().read()
+    done = time.monotonic()
+    assert count_after(agent, done, 1) <= LIMIT
+    m = agent.metrics()
+    assert m.server_count(error_type=None) == 1
+    assert m.sum("http_server_active_requests") == 0
+    # the connection lives, and its next request is a new one
+    conn.request(method, path, b"b" * 5000 if method == "POST" else None)
+    conn.getresponse().read()
+    assert count_after(agent, time.monotonic(), 2) <= LIMIT
+    conn.close()
+    m = agent.settle()
+    assert m.server_count() == 2 and m.client_count() == 2
+    m.assert_conserved()
+
+
+def test_pause_in_mid_response(netns, redtap, trace):
+    """3 s of silence inside a response of known length: one request, of 3 s, counted at its end."""
+    netns.server("httpd.py", 8000)
+    agent, tracer = redtap(), trace()
+    conn = netns.http(8000)
+    conn.request("GET", "/pause/3000")
+    began = time.monotonic()
+    while time.monotonic() - began < 2.7:
+        m = agent.metrics()
+        assert m.server_count() == 0, "counted before its end"
+        if time.monotonic() - began > 2.2:
+            assert m.sum("http_server_active_requests") == 1
+        time.sleep(0.1)
+    assert len(conn.getresponse().read()) == 2000
+    assert count_after(agent, time.monotonic(), 1) <= LIMIT
+    m = agent.metrics()
+    assert m.server_seconds() >= 3
+    assert m.server_count(error_type=None, http_response_status_code="200") == 1
+    [x] = tracer.wait_for(1, role="server")
+    assert x["duration_ns"] >= 3_000_000_000 and x["ttfb_ns"] < 1_000_000_000
+    conn.request("GET", "/status/404")
+    conn.getresponse().read()
+    assert count_after(agent, time.monotonic(), 2) <= LIMIT
+    conn.close()
+    m = agent.settle()
+    assert m.server_count() == 2 and m.client_count() == 2
+    m.assert_conserved()
+
+
+@pytest.mark.parametrize("every_ms, events", [(250, 20), (2600, 2)])
+def test_stream_until_close(netns, redtap, trace, every_ms, events):
+    """Without a length only the close is the end: active while it goes on, however silent."""
+    netns.server("httpd.py", 8000)
+    agent, tracer = redtap(), trace()
+    body = []
+
+    def client():
+        conn = netns.http(8000)
+        conn.request("GET", f"/stream/{every_ms}/{events}")
+        body.append(conn.getresponse().read())
+        conn.close()
+
+    thread = threading.Thread(target=client)
+    thread.start()
+    began = time.monotonic()
+    whole = every_ms * events / 1000
+    while time.monotonic() - began < whole - 0.4:
+        m = agent.metrics()
+        assert m.server_count() == 0, "counted before its end"
+        if time.monotonic() - began > 2.2:
+            assert m.sum("http_server_active_requests") == 1
+        time.sleep(0.1)
+    thread.join()
+    assert body[0].count(b"data:") == events
+    assert count_after(agent, time.monotonic(), 1) <= LIMIT
+    m = agent.settle()
+    assert m.sum("http_server_active_requests") == 0
+    assert m.server_seconds() >= whole
+    assert m.server_count(error_type=None, http_response_status_code="200") == 1
+    [x] = tracer.wait_for(1, role="server")
+    assert x["duration_ns"] >= whole * 1e9 and x["error"] in ("", None)
+    m.assert_conserved()
