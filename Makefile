@@ -238,17 +238,17 @@ demo: ## a real nginx under load, and what redtap says about it (root)
 # --- install --------------------------------------------------------------
 
 install: all ## install the stripped program and its systemd unit under PREFIX and DESTDIR
-	$(call msg,INSTALL,$(DESTDIR)$(PREFIX)/sbin/redtap)
-	$(Q)install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(UNITDIR)
-	$(Q)install -m 755 $(BUILD)/redtap $(DESTDIR)$(PREFIX)/sbin/redtap
-	$(Q)$(LLVM_STRIP) $(DESTDIR)$(PREFIX)/sbin/redtap
+	$(call msg,INSTALL,$(DESTDIR)$(PREFIX)/bin/redtap)
+	$(Q)install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(UNITDIR)
+	$(Q)install -m 755 $(BUILD)/redtap $(DESTDIR)$(PREFIX)/bin/redtap
+	$(Q)$(LLVM_STRIP) $(DESTDIR)$(PREFIX)/bin/redtap
 	$(call msg,INSTALL,$(DESTDIR)$(UNITDIR)/redtap.service)
-	$(Q)sed 's|@SBINDIR@|$(PREFIX)/sbin|' tools/deploy/systemd/redtap.service.in \
+	$(Q)sed 's|@BINDIR@|$(PREFIX)/bin|' tools/deploy/systemd/redtap.service.in \
 		> $(DESTDIR)$(UNITDIR)/redtap.service
 	$(Q)chmod 644 $(DESTDIR)$(UNITDIR)/redtap.service
 
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(PREFIX)/sbin/redtap $(DESTDIR)$(UNITDIR)/redtap.service
+	rm -f $(DESTDIR)$(PREFIX)/bin/redtap $(DESTDIR)$(UNITDIR)/redtap.service
 
 clean: ## remove everything that was built
 	rm -rf $(BUILD)
