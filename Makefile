@@ -44,7 +44,7 @@ MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wwrite-strings -Wno-unused-parameter -Wformat=2
 CFLAGS ?= -O2 -g
-REDTAP_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(WARN) -Iinclude -Iuser -I$(BUILD) \
+REDTAP_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(WARN) -Iinclude -iquote user -I$(BUILD) \
 	-DREDTAP_VERSION='"$(VERSION)"' $(PKG_CFLAGS)
 LIBS := $(PKG_LIBS) -lpthread -lm
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -D__bpf__ \
