@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * redtap's own HTTP endpoints, over libmicrohttpd: its two threads accept and
+ * serve, look up the route and run the handler. Started and stopped by the
+ * agent; shares nothing with the consumer but what the handlers touch.
+ *
+ * Anyone may connect, so everything a client can make grow has a bound: places,
+ * the time one may be silent, bytes of a request's head, and bytes of answers
+ * that wait for their readers.
+ */
+#include "http/server.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "http/conns.h"
+#include "http/gzip.h"
+#include "http/listen.h"
+
+enum http_limits {
+	HTTP_THREADS = 2,
+	HTTP_CONNECTIONS_MAX = 1536,
+	HTTP_CONNECTIONS_CROWDED = 1280, /* see conns.h */
+	HTTP_REQUEST_MAX = 16 * 1024,	 /* bytes of a request's head, with the answer's */
+	HTTP_SILENCE_MAX = 10,		 /* seconds */
+	HTTP_GZIP_MIN = 1024,		 /* bytes of a body worth compressing */
+	HTTP_SMALL_BODY = 8 * 1024,	 /* always answered */
+	HTTP_PENDING_MAX = 64 << 20,	 /* bytes of bodies not yet taken by their readers */
+	HTTP_OTHER_FILES = 512,		 /* descriptors left to the rest of the program */
+};
+
+struct rt_http_server {
+	struct MHD_Daemon *daemon;
+	const struct rt_http_route *routes;
+	void *ctx;
+	struct rt_conns conns;
+	unsigned short port;
+	size_t pending; /* bytes; atomic */
+};
+
+/* A body on its way to a client. */
+struct body {
+	struct rt_http_server *server;
+	struct rt_buf buf;
+};
+
+static void body__free(void *p)
+{
+	struct body *b = p;
+
+	__atomic_sub_fetch(&b->server->pending, b->buf.len, __ATOMIC_RELAXED);
+	rt_buf__free(&b->buf);
+	free(b);
+}
+
+/* Takes over the buffer, also on failure. */
+static struct MHD_Response *make_response(struct rt_http_server *s, struct rt_buf *buf)
+{
+	struct body *b = malloc(sizeof(*b));
+	struct MHD_Response *r;
+
+	if (!b) {
+		rt_buf__free(buf);
+		return NULL;
+	}
+	b->server = s;
+	b->buf = *buf;
+	*buf = (struct rt_buf)RT_BUF_INIT;
+	rt_buf__puts(&b->buf, ""); /* an empty body has memory too */
+	__atomic_add_fetch(&s->pending, b->buf.len, __ATOMIC_RELAXED);
+	r = MHD_create_response_from_buffer_with_free_callback_cls(b->buf.len, b->buf.data,
+								   body__free, b);
+	if (!r)
+		body__free(b);
+	return r;
+}
+
+static void set_text(struct rt_http_response *resp, unsigned int status, const char *text)
+{
+	rt_buf__reset(&resp->body);
+	resp->status = status;
+	resp->content_type = "text/plain; charset=utf-8";
+	rt_buf__puts(&resp->body, text);
+	rt_buf__putc(&resp->body, '\n');
+}
+
+static void set_not_found(struct rt_http_response *resp, const struct rt_http_route *routes)
+{
+	set_text(resp, MHD_HTTP_NOT_FOUND, "not found; this server has:\n/");
+	for (; routes->path; routes++) {
+		if (strcmp(routes->path, "/") == 0)
+			continue;
+		rt_buf__puts(&resp->body, routes->path);
+		rt_buf__putc(&resp->body, '\n');
+	}
+}
+
+static void set_error(struct rt_http_response *resp, int err)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "this page could not be made: %s", strerror(-err));
+	set_text(resp, MHD_HTTP_INTERNAL_SERVER_ERROR, text);
+}
+
+static void run_route(struct rt_http_server *s, const struct rt_http_request *req,
+		      struct rt_http_response *resp)
+{
+	const struct rt_http_route *route = s->routes;
+	int err;
+
+	while (route->path && strcmp(route->path, req->path) != 0)
+		route++;
+	if (route->path) {
+		err = route->handle(s->ctx, req, resp);
+	} else if (strcmp(req->path, "/") == 0) {
+		err = rt_http__links_page(s->routes, resp);
+	} else {
+		set_not_found(resp, s->routes);
+		err = 0;
+	}
+	if (!err)
+		err = resp->body.err;
+	if (err)
+		set_error(resp, err);
+}
+
+static enum MHD_Result send_response(struct rt_http_server *s, struct MHD_Connection *connection,
+				     const struct rt_http_request *req,
+				     struct rt_http_response *resp)
+{
+	bool gzip = resp->body.len > HTTP_GZIP_MIN && rt_gzip__accepted(req->accept_encoding) &&
+		    rt_gzip__body(&resp->body) == 0;
+	size_t pending = __atomic_load_n(&s->pending, __ATOMIC_RELAXED);
+	struct MHD_Response *r;
+	enum MHD_Result rc;
+
+	if (resp->body.len > HTTP_SMALL_BODY && pending &&
+	    pending + resp->body.len > HTTP_PENDING_MAX) {
+		rt_buf__free(&resp->body);
+		set_text(resp, MHD_HTTP_SERVICE_UNAVAILABLE,
+			 "too many answers wait for clients that do not read them; try again");
+		gzip = false;
+	}
+	r = make_response(s, &resp->body);
+	if (!r)
+		return MHD_NO;
+	if (resp->content_type)
+		MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, resp->content_type);
+	if (gzip)
+		MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
+	if (resp->status == MHD_HTTP_METHOD_NOT_ALLOWED)
+		MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+	MHD_add_response_header(r, MHD_HTTP_HEADER_VARY, "Accept, Accept-Encoding");
+	MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+	rc = MHD_queue_response(connection, resp->status, r);
+	MHD_destroy_response(r);
+	return rc;
+}
+
+static const char *header(struct MHD_Connection *connection, const char *name)
+{
+	return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
+				  const char *method, const char *version, const char *upload,
+				  size_t *upload_size, void **request_ctx)
+{
+	static char head_seen;
+	struct rt_http_server *s = cls;
+	struct rt_http_response resp = {.status = MHD_HTTP_OK};
+	struct rt_http_request req = {.method = method, .path = url};
+	const union MHD_ConnectionInfo *info;
+
+	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
+		/* At the head, so that no body is waited for. */
+		set_text(&resp, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are answered here");
+		return send_response(s, connection, &req, &resp);
+	}
+	if (!*request_ctx) {
+		*request_ctx = &head_seen;
+		return MHD_YES;
+	}
+	if (*upload_size) {
+		*upload_size = 0; /* a body that nobody asked for */
+		return MHD_YES;
+	}
+	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	if (info)
+		rt_conns__touch(&s->conns, info->socket_context);
+	req.accept = header(connection, MHD_HTTP_HEADER_ACCEPT);
+	req.accept_encoding = header(connection, MHD_HTTP_HEADER_ACCEPT_ENCODING);
+	run_route(s, &req, &resp);
+	return send_response(s, connection, &req, &resp);
+}
+
+static void on_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
+			  enum MHD_ConnectionNotificationCode what)
+{
+	struct rt_http_server *s = cls;
+	const union MHD_ConnectionInfo *info;
+
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+		rt_conns__remove(&s->conns, *socket_context);
+		*socket_context = NULL;
+		return;
+	}
+	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	if (info)
+		*socket_context = rt_conns__add(&s->conns, info->connect_fd);
+}
+
+/* A soft limit of 1,024 is common, and would let the server's clients take the
+ * descriptors that the rest of the program needs. */
+static void raise_file_limit(void)
+{
+	const rlim_t want = HTTP_CONNECTIONS_MAX + HTTP_OTHER_FILES;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= want)
+		return;
+	limit.rlim_cur = want < limit.rlim_max ? want : limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* Signals are for the main thread: those made here inherit a full mask. */
+static struct MHD_Daemon *start_daemon(struct rt_http_server *s, int fd)
+{
+	struct MHD_Daemon *daemon;
+	sigset_t all, old;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL,
+				  on_request, s, MHD_OPTION_LISTEN_SOCKET, fd,
+				  MHD_OPTION_THREAD_POOL_SIZE, (unsigned int)HTTP_THREADS,
+				  MHD_OPTION_CONNECTION_LIMIT, (unsigned int)HTTP_CONNECTIONS_MAX,
+				  MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_REQUEST_MAX,
+				  MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)HTTP_SILENCE_MAX,
+				  MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_END);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return daemon;
+}
+
+int rt_http_server__new(struct rt_http_server **ret, const char *listen,
+			const struct rt_http_route *routes, void *ctx, char *errbuf, size_t errlen)
+{
+	struct rt_http_server *s = calloc(1, sizeof(*s));
+	int fd;
+
+	if (!s) {
+		snprintf(errbuf, errlen, "cannot listen on %s: out of memory", listen);
+		return -ENOMEM;
+	}
+	fd = rt_listen(listen, &s->port, errbuf, errlen);
+	if (fd < 0) {
+		free(s);
+		return fd;
+	}
+	s->routes = routes;
+	s->ctx = ctx;
+	rt_conns__init(&s->conns, HTTP_CONNECTIONS_CROWDED);
+	raise_file_limit();
+	s->daemon = start_daemon(s, fd);
+	if (!s->daemon) {
+		snprintf(errbuf, errlen, "cannot listen on %s: the HTTP server did not start",
+			 listen);
+		/* The socket is left: whether the library closed it depends on where it
+		 * failed, and the program ends over this. */
+		rt_conns__fini(&s->conns);
+		free(s);
+		return -EIO;
+	}
+	*ret = s;
+	return 0;
+}
+
+void rt_http_server__free(struct rt_http_server *s)
+{
+	if (!s)
+		return;
+	MHD_stop_daemon(s->daemon); /* closes the listening socket too */
+	rt_conns__fini(&s->conns);
+	free(s);
+}
+
+unsigned short rt_http_server__port(const struct rt_http_server *s)
+{
+	return s->port;
+}
