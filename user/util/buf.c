@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "util/utf8.h"
+
 #define FIRST_CAP 64
 
 /* Makes room for `extra` more bytes and the NUL. */
@@ -108,44 +110,6 @@ void rt_buf__put_u64(struct rt_buf *b, u64 v)
 	rt_buf__put(b, digits + at, sizeof(digits) - at);
 }
 
-/*
- * The length of the well-formed UTF-8 sequence at p (Unicode 15, table 3-7), 0
- * if there is none: overlong forms, surrogates and values past U+10FFFF are not.
- */
-static u32 utf8_len(const u8 *p, u32 left)
-{
-	u8 lo = 0x80, hi = 0xbf;
-	u32 n, i;
-
-	if (p[0] < 0x80)
-		return 1;
-	if (p[0] >= 0xc2 && p[0] <= 0xdf)
-		n = 2;
-	else if (p[0] >= 0xe0 && p[0] <= 0xef)
-		n = 3;
-	else if (p[0] >= 0xf0 && p[0] <= 0xf4)
-		n = 4;
-	else
-		return 0;
-	if (n > left)
-		return 0;
-
-	if (p[0] == 0xe0)
-		lo = 0xa0;
-	else if (p[0] == 0xed)
-		hi = 0x9f;
-	else if (p[0] == 0xf0)
-		lo = 0x90;
-	else if (p[0] == 0xf4)
-		hi = 0x8f;
-	if (p[1] < lo || p[1] > hi)
-		return 0;
-	for (i = 2; i < n; i++)
-		if (p[i] < 0x80 || p[i] > 0xbf)
-			return 0;
-	return n;
-}
-
 /* The letter after the backslash for the bytes that have a short escape, else 0. */
 static char short_escape(u8 c)
 {
@@ -177,7 +141,7 @@ void rt_buf__put_json(struct rt_buf *b, struct rt_slice s)
 
 	rt_buf__putc(b, '"');
 	while (i < s.len) {
-		n = utf8_len(s.p + i, s.len - i);
+		n = rt_utf8_len(s.p + i, s.len - i);
 		if (n > 1 || (n == 1 && s.p[i] >= 0x20 && s.p[i] != '"' && s.p[i] != '\\')) {
 			i += n;
 			continue;

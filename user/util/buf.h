@@ -21,7 +21,10 @@ struct rt_buf {
 };
 
 #define RT_BUF_MAX_DEFAULT ((size_t)256 << 20)
-#define RT_BUF_INIT {0}
+#define RT_BUF_INIT                                                                                \
+	{                                                                                          \
+		0                                                                                  \
+	}
 
 void rt_buf__put(struct rt_buf *b, const void *p, size_t n);
 void rt_buf__puts(struct rt_buf *b, const char *s);

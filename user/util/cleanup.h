@@ -22,7 +22,7 @@ static inline void rt_cleanup_file(FILE **f)
 		fclose(*f);
 }
 
-#define __cleanup_fd __attribute__((cleanup(rt_cleanup_fd)))
+#define __cleanup_fd   __attribute__((cleanup(rt_cleanup_fd)))
 #define __cleanup_free __attribute__((cleanup(rt_cleanup_free)))
 #define __cleanup_file __attribute__((cleanup(rt_cleanup_file)))
 

@@ -15,7 +15,7 @@ struct rt_cur {
 
 static inline struct rt_cur rt_cur_init(struct rt_slice s)
 {
-	return (struct rt_cur){s.p, s.p + s.len};
+	return (struct rt_cur){s.p, s.len ? s.p + s.len : s.p};
 }
 
 static inline u32 rt_cur_left(const struct rt_cur *c)

@@ -15,8 +15,8 @@ enum rt_log_level rt_log__level(void);
 void rt_log(enum rt_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #define rt_error(...) rt_log(RT_LOG_ERROR, __VA_ARGS__)
-#define rt_warn(...) rt_log(RT_LOG_WARN, __VA_ARGS__)
-#define rt_info(...) rt_log(RT_LOG_INFO, __VA_ARGS__)
+#define rt_warn(...)  rt_log(RT_LOG_WARN, __VA_ARGS__)
+#define rt_info(...)  rt_log(RT_LOG_INFO, __VA_ARGS__)
 #define rt_debug(...) rt_log(RT_LOG_DEBUG, __VA_ARGS__)
 
 #endif /* REDTAP_LOG_H */

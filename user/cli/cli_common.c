@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the subcommands share: from argv to a configuration, with the user's
+ * mistakes told in one sentence and the right exit status.
+ */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/log.h"
+
+int rt_cli__load(struct rt_config **ret_cfg, struct rt_cmdline *ret_cmd, int argc, char **argv,
+		 const char *const *extra, const char *usage)
+{
+	struct rt_config *cfg = NULL;
+	struct rt_cmdline cmd = {0};
+	char sentence[512];
+	int err;
+
+	err = rt_cmdline__parse(&cmd, argc, argv, extra, sentence, sizeof(sentence));
+	if (!err && cmd.help) {
+		rt_cmdline__free(&cmd);
+		fputs(usage, stdout);
+		fputc('\n', stdout);
+		rt_config__print_help(stdout);
+		return rt_cli__finish();
+	}
+	if (!err && !cmd.config_file) {
+		const char *file = getenv("REDTAP_CONFIG");
+
+		cmd.config_file = file && *file ? file : NULL;
+	}
+	if (!err)
+		err = rt_config__load(&cfg, cmd.config_file, environ, cmd.flags, cmd.nr_flags,
+				      sentence, sizeof(sentence));
+	if (err) {
+		rt_error("%s", sentence);
+		rt_cmdline__free(&cmd);
+		return err == -ENOMEM ? RT_EXIT_FAILED : RT_EXIT_USAGE;
+	}
+
+	rt_log__setup((enum rt_log_level)cfg->log_level, (enum rt_log_format)cfg->log_format);
+	*ret_cfg = cfg;
+	if (ret_cmd)
+		*ret_cmd = cmd;
+	else
+		rt_cmdline__free(&cmd);
+	return RT_CLI_GO_ON;
+}
+
+const char *rt_cli__extra(const struct rt_cmdline *cmd, const char *name)
+{
+	size_t i = cmd->nr_extra;
+
+	while (i-- > 0)
+		if (strcmp(cmd->extra[i].name, name) == 0)
+			return cmd->extra[i].value;
+	return NULL;
+}
+
+int rt_cli__finish(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	rt_error("cannot write to stdout: %s", strerror(errno));
+	return RT_EXIT_FAILED;
+}
