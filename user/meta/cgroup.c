@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Tells from a cgroup path in which container and which systemd unit a process
+ * is. Called by meta.c once per process. Pure functions over text.
+ *
+ * Paths as the runtimes make them (cgroupfs driver, then systemd driver):
+ *   docker      /docker/ID                      /system.slice/docker-ID.scope
+ *   containerd  /kubepods/burstable/podUID/ID   …-podUID.slice/cri-containerd-ID.scope
+ *   (nested)    /system.slice/containerd.service/kubepods-podUID.slice:cri-containerd:ID
+ *   CRI-O       /kubepods/podUID/crio-ID        …-podUID.slice/crio-ID.scope
+ *   podman      /libpod_parent/libpod-ID        /machine.slice/libpod-ID.scope/container
+ * ID is 64 hex digits in all of them. The innermost wins.
+ */
+#include "meta/cgroup.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "util/slice.h"
+
+static bool has_suffix(struct rt_slice s, const char *suffix)
+{
+	size_t n = strlen(suffix);
+
+	return s.len > n && memcmp(s.p + s.len - n, suffix, n) == 0;
+}
+
+static bool has_prefix(struct rt_slice s, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return s.len > n && memcmp(s.p, prefix, n) == 0;
+}
+
+static bool is_container_id(struct rt_slice s)
+{
+	if (s.len != RT_CONTAINER_ID_LEN)
+		return false;
+	for (u32 i = 0; i < s.len; i++)
+		if (!isxdigit(s.p[i]))
+			return false;
+	return true;
+}
+
+/* "docker-ID.scope", "x.slice:cri-containerd:ID", "ID" -> ID. */
+static bool container_of(struct rt_slice part, struct rt_slice *ret_id)
+{
+	struct rt_slice id = part;
+
+	if (has_suffix(id, ".scope"))
+		id.len -= 6;
+	if (id.len < RT_CONTAINER_ID_LEN)
+		return false;
+	id.p += id.len - RT_CONTAINER_ID_LEN;
+	id.len = RT_CONTAINER_ID_LEN;
+	if (!is_container_id(id))
+		return false;
+	if (id.p != part.p) {
+		struct rt_slice prefix = {part.p, (u32)(id.p - part.p)};
+
+		/* The runtime's monitor bears its container's id, but lives outside. */
+		if (has_suffix(prefix, "-conmon-") || rt_slice_is(prefix, "conmon-"))
+			return false;
+		if (id.p[-1] != '-' && id.p[-1] != ':')
+			return false;
+	}
+	*ret_id = id;
+	return true;
+}
+
+static int hex_value(int c)
+{
+	if (isdigit(c))
+		return c - '0';
+	return isxdigit(c) ? tolower(c) - 'a' + 10 : -1;
+}
+
+/* systemd writes bytes that a unit name cannot hold as \xHH (systemd-escape(1)). */
+static void unescape_unit(struct rt_slice s, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (u32 i = 0; i < s.len && n + 1 < size; i++) {
+		if (s.p[i] == '\\' && i + 3 < s.len && s.p[i + 1] == 'x' && isxdigit(s.p[i + 2]) &&
+		    isxdigit(s.p[i + 3])) {
+			out[n++] = (char)(hex_value(s.p[i + 2]) * 16 + hex_value(s.p[i + 3]));
+			i += 3;
+		} else {
+			out[n++] = (char)s.p[i];
+		}
+	}
+	out[n] = '\0';
+}
+
+void rt_cgroup__parse_path(const char *path, struct rt_cgroup *ret)
+{
+	const char *p = path;
+
+	*ret = (struct rt_cgroup){0};
+	while (*p) {
+		struct rt_slice part = {(const u8 *)p, (u32)strcspn(p, "/")};
+		struct rt_slice id;
+
+		p += part.len;
+		if (*p == '/')
+			p++;
+		if (container_of(part, &id)) {
+			memcpy(ret->container_id, id.p, id.len);
+			/* A unit above a container is the runtime's own, not the process's. */
+			ret->unit[0] = '\0';
+		} else if (has_suffix(part, ".service")) {
+			part.len -= 8;
+			/* user@1000.service is the whole of a user's session manager. */
+			if (has_prefix(part, "user@"))
+				ret->unit[0] = '\0';
+			else
+				unescape_unit(part, ret->unit, sizeof(ret->unit));
+		} else if (has_suffix(part, ".scope")) {
+			/* A scope holds what was started from outside systemd: a session. */
+			ret->unit[0] = '\0';
+		}
+	}
+}
+
+void rt_cgroup__parse(const char *text, struct rt_cgroup *ret)
+{
+	*ret = (struct rt_cgroup){0};
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+		const char *colon = memchr(text, ':', len);
+		const char *path =
+			colon ? memchr(colon + 1, ':', len - (size_t)(colon + 1 - text)) : NULL;
+		struct rt_cgroup one;
+		char line[4096];
+
+		if (path && len < sizeof(line)) {
+			size_t n = len - (size_t)(path + 1 - text);
+
+			memcpy(line, path + 1, n);
+			line[n] = '\0';
+			rt_cgroup__parse_path(line, &one);
+			if (!ret->container_id[0] && one.container_id[0])
+				*ret = one;
+			else if (!ret->container_id[0] == !one.container_id[0] && !ret->unit[0])
+				memcpy(ret->unit, one.unit, sizeof(ret->unit));
+		}
+		text += len;
+		if (*text == '\n')
+			text++;
+	}
+}

@@ -1,0 +1,524 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The name of what an interpreter runs: `python3 -u app.py` is "app". Called
+ * by service.c. One row per interpreter says which options take values, so
+ * that the script is told from an option's value; one row per launcher says
+ * where the application stands behind the launcher's own script.
+ *
+ * Whether a process is an interpreter is decided by its executable, never by
+ * argv[0], which processes overwrite at will.
+ */
+#include "meta/service.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ARGS_TEXT_MAX 8192
+#define ARGS_MAX      512
+
+/* Letters are of short options ("-Im x" is the letters I, m); words are whole
+ * options, in a list framed by spaces. */
+struct interp {
+	const char *names;
+	const char *eval;   /* the program is text or stdin: no script */
+	const char *module; /* -m MODULE */
+	const char *script; /* -f FILE */
+	const char *value;  /* takes the rest of the word, or the next one */
+	const char *rest;   /* takes the rest of the word, if any */
+	const char *eval_words;
+	const char *script_words;  /* the next word is the script */
+	const char *value_words;   /* the next word is a value */
+	const char *subcommands;   /* stand before the script */
+	const char *eval_commands; /* subcommands after which there is no script */
+	bool words_only;	   /* "-cp" is one word, not letters */
+	bool classes;		   /* a plain word is a class, "com.acme.Main" */
+};
+
+static const struct interp interps[] = {
+	{.names = " python pypy ",
+	 .eval = "c",
+	 .module = "m",
+	 .value = "WXQ",
+	 .value_words = " --check-hash-based-pycs "},
+	{.names = " node nodejs ",
+	 .eval = "epi",
+	 .value = "rC",
+	 .eval_words = " --eval --print --interactive --test ",
+	 .value_words = " --require --import --loader --experimental-loader --conditions --title "
+			"--env-file --inspect-port --icu-data-dir --openssl-config "
+			"--diagnostic-dir --redirect-warnings --watch-path "},
+	{.names = " java ",
+	 .words_only = true,
+	 .classes = true,
+	 .script_words = " -jar -m --module ",
+	 .value_words = " -cp -classpath --class-path -p --module-path --upgrade-module-path "
+			"--add-modules --add-reads --add-exports --add-opens --patch-module "
+			"--limit-modules --enable-native-access --source -d --describe-module "},
+	{.names = " ruby jruby ",
+	 .eval = "e",
+	 .value = "CEIr",
+	 .rest = "FKTWxi",
+	 .value_words = " --encoding --external-encoding --internal-encoding "},
+	{.names = " php ",
+	 .eval = "raims",
+	 .script = "fF",
+	 .value = "cdtSzBRE",
+	 .eval_words = " --run ",
+	 .script_words = " --file --process-file ",
+	 .value_words = " --php-ini --define --docroot --server --zend-extension "},
+	{.names = " perl ", .eval = "eE", .value = "I", .rest = "mMiCDdVxF"},
+	{.names = " sh bash dash zsh ksh ash ",
+	 .eval = "cs",
+	 .value = "oO",
+	 .value_words = " --rcfile --init-file "},
+	{.names = " deno ",
+	 .eval = "",
+	 .value = "cL",
+	 .rest = "r",
+	 .value_words = " --config --import-map --log-level --location --cert --seed --lock ",
+	 .subcommands = " run serve ",
+	 .eval_commands = " eval repl task test bench compile "},
+	{.names = " bun ",
+	 .eval = "ep",
+	 .value = "rF",
+	 .eval_words = " --eval --print ",
+	 .value_words = " --preload --cwd --filter --require ",
+	 .subcommands = " run ",
+	 .eval_commands = " test build install x repl "},
+	{.names = " dotnet ",
+	 .words_only = true,
+	 .value_words = " --additionalprobingpath --depsfile --runtimeconfig --fx-version "
+			"--roll-forward --additional-deps ",
+	 .subcommands = " exec ",
+	 .eval_commands = " run watch test build "},
+	{.names = " lua luajit ", .eval = "e", .value = "l"},
+	{.names = " Rscript ", .eval = "e", .eval_words = " -e "},
+};
+
+enum launcher_kind {
+	LAUNCH_APP,    /* a "module:object" among the arguments */
+	LAUNCH_OPTION, /* the value of an option */
+	LAUNCH_NEXT,   /* the next word that is no option */
+};
+
+static const struct launcher {
+	const char *name;
+	enum launcher_kind kind;
+	const char *words; /* LAUNCH_OPTION: the options; LAUNCH_NEXT: subcommands to skip */
+} launchers[] = {
+	{"gunicorn", LAUNCH_APP, ""},
+	{"uvicorn", LAUNCH_APP, ""},
+	{"hypercorn", LAUNCH_APP, ""},
+	{"daphne", LAUNCH_APP, ""},
+	{"granian", LAUNCH_APP, ""},
+	{"waitress-serve", LAUNCH_APP, ""},
+	{"flask", LAUNCH_OPTION, " -A --app "},
+	{"celery", LAUNCH_OPTION, " -A --app "},
+	{"fastapi", LAUNCH_NEXT, " run dev "},
+	{"streamlit", LAUNCH_NEXT, " run "},
+	{"bundle", LAUNCH_NEXT, " exec "},
+	{"plackup", LAUNCH_NEXT, ""},
+	{"ts-node", LAUNCH_NEXT, ""},
+	{"tsx", LAUNCH_NEXT, ""},
+};
+
+static const char extensions[] = " py pyc pyz pyw js mjs cjs ts mts cts jsx tsx rb ru php phar pl "
+				 "psgi sh bash zsh lua R jar war dll java ";
+/* Last parts of a module that say what it is, not whose. */
+static const char generic_modules[] = " wsgi asgi main app application __main__ ";
+/* Directories that hold the script of many a service: their parent has the name. */
+static const char generic_dirs[] = " dist build src lib out bin ";
+
+struct argv {
+	const char *v[ARGS_MAX];
+	int n;
+	char text[ARGS_TEXT_MAX];
+};
+
+static bool in_list(const char *list, const char *word, size_t len)
+{
+	const char *p = list;
+
+	if (!list || !len)
+		return false;
+	while ((p = memmem(p, strlen(p), word, len))) {
+		if (p > list && p[-1] == ' ' && p[len] == ' ')
+			return true;
+		p++;
+	}
+	return false;
+}
+
+static bool has_letter(const char *letters, char c)
+{
+	return letters && c && strchr(letters, c);
+}
+
+static void argv_split(struct argv *a, struct rt_slice args)
+{
+	size_t len = args.len < ARGS_TEXT_MAX ? args.len : ARGS_TEXT_MAX - 1;
+
+	if (len)
+		memcpy(a->text, args.p, len);
+	a->text[len] = '\0';
+	/* Room that a rewritten title left over. */
+	while (len && a->text[len - 1] == '\0')
+		len--;
+	a->n = 0;
+	for (size_t at = 0; at < len && a->n < ARGS_MAX; at += strlen(a->text + at) + 1)
+		a->v[a->n++] = a->text + at;
+}
+
+static const struct interp *interp_find(const char *executable)
+{
+	size_t len = strlen(executable);
+
+	/* "python3.11", "php8.2" */
+	while (len && (isdigit((u8)executable[len - 1]) || executable[len - 1] == '.'))
+		len--;
+	for (size_t i = 0; i < RT_ARRAY_SIZE(interps); i++)
+		if (in_list(interps[i].names, executable, len))
+			return &interps[i];
+	return NULL;
+}
+
+static bool put(char *out, const char *s, size_t len)
+{
+	if (len >= RT_SERVICE_MAX)
+		len = RT_SERVICE_MAX - 1;
+	for (size_t i = 0; i < len; i++)
+		out[i] = iscntrl((u8)s[i]) ? '?' : s[i];
+	out[len] = '\0';
+	return len > 0;
+}
+
+static size_t without_extension(const char *base, size_t len)
+{
+	const char *dot = memrchr(base, '.', len);
+
+	if (dot && dot > base && in_list(extensions, dot + 1, (size_t)(base + len - dot - 1)))
+		return (size_t)(dot - base);
+	return len;
+}
+
+/* The name of a directory: `path` against `cwd`, "." and ".." resolved. */
+static bool name_of_dir(const char *path, size_t len, const char *cwd, char *out)
+{
+	struct rt_slice part[64];
+	int n = 0;
+
+	for (int side = path[0] == '/' ? 1 : 0; side < 2; side++) {
+		const char *p = side ? path : cwd;
+		const char *end = p + (side ? len : strlen(cwd));
+
+		while (p < end) {
+			const char *slash = memchr(p, '/', (size_t)(end - p));
+			struct rt_slice s = {(const u8 *)p, (u32)((slash ? slash : end) - p)};
+
+			p += s.len + 1;
+			if (rt_slice_is(s, "..") && n)
+				n--;
+			else if (s.len && !rt_slice_is(s, ".") && !rt_slice_is(s, "..") &&
+				 n < (int)RT_ARRAY_SIZE(part))
+				part[n++] = s;
+		}
+	}
+	while (n && in_list(generic_dirs, (const char *)part[n - 1].p, part[n - 1].len))
+		n--;
+	return n && put(out, (const char *)part[n - 1].p, part[n - 1].len);
+}
+
+static bool name_of_script(const char *path, const char *cwd, char *out)
+{
+	const char *slash = strrchr(path, '/');
+	const char *base = slash ? slash + 1 : path;
+	size_t len = strlen(base);
+
+	/* Read from a descriptor: there is no name. */
+	if (strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0)
+		return false;
+	if (!len || strcmp(base, ".") == 0 || strcmp(base, "..") == 0)
+		return name_of_dir(path, strlen(path), cwd, out);
+	len = without_extension(base, len);
+	if (in_list(" index __main__ ", base, len))
+		return name_of_dir(path, (size_t)(base - path), cwd, out);
+	return put(out, base, len);
+}
+
+/* "shop-1.2.3.jar", "shop-1.0-SNAPSHOT.jar" -> "shop"; "service-3scale" stays. */
+static bool name_of_jar(const char *path, char *out)
+{
+	const char *slash = strrchr(path, '/');
+	const char *base = slash ? slash + 1 : path;
+	size_t len = without_extension(base, strlen(base));
+
+	for (size_t i = 1; i + 1 < len; i++) {
+		size_t at = i + 1;
+
+		if (base[i] != '-' && base[i] != '_')
+			continue;
+		if (base[at] == 'v')
+			at++;
+		if (at >= len || !isdigit((u8)base[at]))
+			continue;
+		while (at < len && isdigit((u8)base[at]))
+			at++;
+		if (at == len || base[at] == '.' ||
+		    (base[at] == '-' && at + 1 < len && isupper((u8)base[at + 1]))) {
+			len = i;
+			break;
+		}
+	}
+	return put(out, base, len);
+}
+
+/* "com.acme.Main", "mod/com.acme.Main", "Main.java" -> "Main". */
+static bool name_of_class(const char *name, char *out)
+{
+	const char *slash = strrchr(name, '/');
+	const char *base = slash ? slash + 1 : name;
+	size_t len = without_extension(base, strlen(base));
+	const char *dot = memrchr(base, '.', len);
+
+	if (dot && dot + 1 < base + len) {
+		len = (size_t)(base + len - dot - 1);
+		base = dot + 1;
+	}
+	return put(out, base, len);
+}
+
+/* "shop.wsgi:application" -> "shop"; "app:create()" -> "app". */
+static bool name_of_module(const char *text, char *out)
+{
+	size_t len = strcspn(text, ":");
+	const char *dot;
+
+	while ((dot = memrchr(text, '.', len)) && dot > text &&
+	       in_list(generic_modules, dot + 1, (size_t)(text + len - dot - 1)))
+		len = (size_t)(dot - text);
+	return put(out, text, len);
+}
+
+static size_t identifier_len(const char *s, bool dots)
+{
+	size_t n = 0;
+
+	if (!isalpha((u8)s[0]) && s[0] != '_')
+		return 0;
+	while (isalnum((u8)s[n]) || s[n] == '_' || (dots && s[n] == '.'))
+		n++;
+	return n;
+}
+
+static bool is_module_object(const char *s)
+{
+	size_t n = identifier_len(s, true);
+
+	if (!n || s[n] != ':')
+		return false;
+	s += n + 1;
+	n = identifier_len(s, true);
+	return n && (s[n] == '\0' || s[n] == '(');
+}
+
+static bool name_of_app(const struct argv *a, int first, char *out)
+{
+	const char *last = a->n > first ? a->v[a->n - 1] : NULL;
+
+	for (int i = first; i < a->n; i++)
+		if (is_module_object(a->v[i]))
+			return name_of_module(a->v[i], out);
+	/* `gunicorn shop.wsgi`: a bare module, where it cannot be an option's value. */
+	if (last && identifier_len(last, true) == strlen(last) &&
+	    (a->n - 1 == first || a->v[a->n - 2][0] != '-' || strchr(a->v[a->n - 2], '=')))
+		return name_of_module(last, out);
+	return false;
+}
+
+static bool name_of_option(const struct argv *a, int first, const char *words, char *out)
+{
+	for (int i = first; i < a->n; i++) {
+		const char *eq = strchr(a->v[i], '=');
+
+		if (eq && in_list(words, a->v[i], (size_t)(eq - a->v[i])))
+			return name_of_module(eq + 1, out);
+		if (i + 1 < a->n && in_list(words, a->v[i], strlen(a->v[i])))
+			return name_of_module(a->v[i + 1], out);
+	}
+	return false;
+}
+
+static bool name_of_next(const struct argv *a, int first, const char *skip, const char *cwd,
+			 char *out)
+{
+	const char *pick = NULL;
+
+	for (int i = first; i < a->n; i++) {
+		const char *arg = a->v[i];
+		size_t len = strlen(arg);
+
+		if (arg[0] == '-' || in_list(skip, arg, len))
+			continue;
+		if (without_extension(arg, len) < len)
+			return name_of_script(arg, cwd, out);
+		if (!pick && (i == first || a->v[i - 1][0] != '-'))
+			pick = arg;
+	}
+	return pick && name_of_script(pick, cwd, out);
+}
+
+/* `name` is the script's or module's; the arguments behind it start at `first`. */
+static bool name_by_launcher(const char *name, const struct argv *a, int first, const char *cwd,
+			     char *out)
+{
+	for (size_t i = 0; i < RT_ARRAY_SIZE(launchers); i++) {
+		const struct launcher *l = &launchers[i];
+
+		if (strcmp(l->name, name) != 0)
+			continue;
+		switch (l->kind) {
+		case LAUNCH_APP:
+			return name_of_app(a, first, out);
+		case LAUNCH_OPTION:
+			return name_of_option(a, first, l->words, out);
+		case LAUNCH_NEXT:
+			return name_of_next(a, first, l->words, cwd, out);
+		}
+	}
+	return false;
+}
+
+/* "gunicorn: worker [shop.wsgi:app]": the application's name in a rewritten
+ * command line, one word with spaces in it. */
+static bool name_of_title(const char *title, char *out)
+{
+	size_t len = strlen(title);
+	const char *open = strrchr(title, '[');
+	char app[RT_SERVICE_MAX];
+
+	if (!open || title[len - 1] != ']' || strchr(open, ' '))
+		return false;
+	snprintf(app, sizeof(app), "%.*s", (int)(title + len - 1 - (open + 1)), open + 1);
+	return name_of_module(app, out);
+}
+
+enum what { WHAT_NONE, WHAT_SCRIPT, WHAT_MODULE, WHAT_CLASS, WHAT_JAR };
+
+/* One word of single-letter options. Moves *i over a value in the next word. */
+static enum what take_letters(const struct interp *it, const struct argv *a, int *i,
+			      const char **ret)
+{
+	for (const char *p = a->v[*i] + 1; *p; p++) {
+		bool is_module = has_letter(it->module, *p);
+
+		if (has_letter(it->eval, *p)) {
+			*i = a->n;
+			return WHAT_NONE;
+		}
+		if (is_module || has_letter(it->script, *p)) {
+			*ret = p[1] ? p + 1 : *i + 1 < a->n ? a->v[++*i] : NULL;
+			return *ret ? (is_module ? WHAT_MODULE : WHAT_SCRIPT) : WHAT_NONE;
+		}
+		if (has_letter(it->value, *p)) {
+			if (!p[1])
+				++*i;
+			return WHAT_NONE;
+		}
+		if (has_letter(it->rest, *p))
+			return WHAT_NONE;
+	}
+	return WHAT_NONE;
+}
+
+static enum what take_word(const struct interp *it, const struct argv *a, int *i, const char **ret)
+{
+	const char *arg = a->v[*i];
+	size_t len = strcspn(arg, "=");
+	bool jar = strcmp(arg, "-jar") == 0;
+
+	if (in_list(it->eval_words, arg, len)) {
+		*i = a->n;
+		return WHAT_NONE;
+	}
+	if (in_list(it->script_words, arg, len)) {
+		*ret = arg[len] ? arg + len + 1 : *i + 1 < a->n ? a->v[++*i] : NULL;
+		if (!*ret)
+			return WHAT_NONE;
+		return jar ? WHAT_JAR : it->classes ? WHAT_CLASS : WHAT_SCRIPT;
+	}
+	if (!arg[len] && in_list(it->value_words, arg, len))
+		++*i;
+	return WHAT_NONE;
+}
+
+/* Finds the program among the arguments; *ret_next is the argument behind it. */
+static enum what find_program(const struct interp *it, const struct argv *a, const char **ret,
+			      int *ret_next)
+{
+	enum what what = WHAT_NONE;
+	bool options = true;
+	int i;
+
+	for (i = 1; i < a->n && what == WHAT_NONE; i++) {
+		const char *arg = a->v[i];
+
+		if (options && strcmp(arg, "--") == 0) {
+			options = false;
+		} else if (options &&
+			   (arg[0] == '-' || (arg[0] == '+' && has_letter(it->value, 'O')))) {
+			if (!arg[1])
+				return WHAT_NONE; /* stdin */
+			if (it->words_only || arg[1] == '-')
+				what = take_word(it, a, &i, ret);
+			else
+				what = take_letters(it, a, &i, ret);
+		} else if (it->words_only && arg[0] == '@') {
+			continue; /* a file of arguments */
+		} else if (in_list(it->eval_commands, arg, strlen(arg))) {
+			return WHAT_NONE;
+		} else if (!in_list(it->subcommands, arg, strlen(arg))) {
+			*ret = arg;
+			what = it->classes ? WHAT_CLASS : WHAT_SCRIPT;
+		}
+	}
+	*ret_next = i;
+	return what;
+}
+
+bool rt_service__from_args(const char *executable, struct rt_slice args, const char *cwd, char *out)
+{
+	const struct interp *it = interp_find(executable);
+	const char *program = NULL;
+	char name[RT_SERVICE_MAX];
+	struct argv a;
+	int next = 0;
+
+	out[0] = '\0';
+	if (!it)
+		return false;
+	argv_split(&a, args);
+	if (a.n == 1 && strchr(a.v[0], ' '))
+		return name_of_title(a.v[0], out);
+	switch (find_program(it, &a, &program, &next)) {
+	case WHAT_NONE:
+		return false;
+	case WHAT_JAR:
+		return name_of_jar(program, out);
+	case WHAT_CLASS:
+		return name_of_class(program, out);
+	case WHAT_MODULE:
+		snprintf(name, sizeof(name), "%s", program);
+		if (name_by_launcher(name, &a, next, cwd, out))
+			return true;
+		/* `-m shop.__main__` is `-m shop`; other parts of the name stay. */
+		if (strlen(name) > 9 && strcmp(name + strlen(name) - 9, ".__main__") == 0)
+			name[strlen(name) - 9] = '\0';
+		return put(out, name, strlen(name));
+	case WHAT_SCRIPT:
+		if (!name_of_script(program, cwd, name))
+			return false;
+		return name_by_launcher(name, &a, next, cwd, out) || put(out, name, strlen(name));
+	}
+	return false;
+}

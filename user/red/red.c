@@ -1,0 +1,573 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The request metrics: one call per finished exchange from the consumer's
+ * thread, registry lock held. Names and buckets follow the HTTP semantic
+ * conventions: opentelemetry.io/docs/specs/semconv/http/http-metrics/
+ *
+ *   http_request_method        one of the nine known, else _OTHER
+ *   http_response_status_code  left out when there was no status line
+ *   error_type                 how the exchange failed; else the status when it
+ *                              is an error: 5xx for servers, 4xx and 5xx for clients
+ *   server_address, _port      clients only: Host's parts, else the peer's
+ *
+ * An exchange without a response counts in the durations, not in the time to
+ * first byte, nor in the response sizes.
+ *
+ * Cost: a small cache from what tells series apart to their pointers. It is
+ * keyed by cheap numbers, so that the usual record formats no text.
+ */
+#include "red/red.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <uthash.h>
+
+#include "config/config.h"
+#include "red/route.h"
+#include "util/hash.h"
+
+#define CACHE_SLOTS	   2048
+#define AUTHORITY_MAX	   80 /* longer ones go without the cache */
+#define INFO_SLOTS	   256
+#define INFO_REFRESH_NS	   1000000000ULL
+#define ACTIVE_MAX	   4096
+#define ACTIVE_IDLE_ROUNDS 60
+#define ADDRESS_MAX	   256
+
+static const double duration_bounds[] = {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25,
+					 0.5,	0.75, 1,     2.5,  5,	  7.5, 10};
+/* Powers of 4 from 64 bytes, a bare status line, to 16 MiB. */
+static const double size_bounds[] = {64,    256,    1024,    4096,    16384,
+				     65536, 262144, 1048576, 4194304, 16777216};
+
+#define COMMON_LABELS                                                                              \
+	"service_name", "process_executable_name", "http_request_method", "http_route",            \
+		"http_response_status_code", "error_type", "process_pid"
+
+enum label {
+	L_SERVICE,
+	L_EXECUTABLE,
+	L_METHOD,
+	L_ROUTE,
+	L_STATUS,
+	L_ERROR,
+	L_PID,
+	L_ADDRESS, /* clients only, from here */
+	L_PORT,
+	NR_LABELS,
+};
+
+static const struct rt_family_desc server_duration_desc = {
+	.name = "http_server_request_duration_seconds",
+	.help = "Duration of HTTP requests served, first request byte to last response byte.",
+	.type = RT_HISTOGRAM,
+	.unit = "seconds",
+	.labels = {COMMON_LABELS},
+	.bounds = duration_bounds,
+	.nr_bounds = RT_ARRAY_SIZE(duration_bounds),
+	.expires = true,
+};
+
+static const struct rt_family_desc client_duration_desc = {
+	.name = "http_client_request_duration_seconds",
+	.help = "Duration of HTTP requests made, first request byte to last response byte.",
+	.type = RT_HISTOGRAM,
+	.unit = "seconds",
+	.labels = {COMMON_LABELS, "server_address", "server_port"},
+	.bounds = duration_bounds,
+	.nr_bounds = RT_ARRAY_SIZE(duration_bounds),
+	.expires = true,
+};
+
+static const struct rt_family_desc ttfb_desc = {
+	.name = "redtap_http_server_time_to_first_byte_seconds",
+	.help = "Time from the first request byte to the first response byte of HTTP requests "
+		"served.",
+	.type = RT_HISTOGRAM,
+	.unit = "seconds",
+	.labels = {COMMON_LABELS},
+	.bounds = duration_bounds,
+	.nr_bounds = RT_ARRAY_SIZE(duration_bounds),
+	.expires = true,
+};
+
+static const struct rt_family_desc request_size_desc = {
+	.name = "http_server_request_size_bytes",
+	.help = "Size of HTTP requests served, head and body as on the wire.",
+	.type = RT_HISTOGRAM,
+	.unit = "bytes",
+	.labels = {COMMON_LABELS},
+	.bounds = size_bounds,
+	.nr_bounds = RT_ARRAY_SIZE(size_bounds),
+	.expires = true,
+};
+
+static const struct rt_family_desc response_size_desc = {
+	.name = "http_server_response_size_bytes",
+	.help = "Size of HTTP responses sent, head and body as on the wire.",
+	.type = RT_HISTOGRAM,
+	.unit = "bytes",
+	.labels = {COMMON_LABELS},
+	.bounds = size_bounds,
+	.nr_bounds = RT_ARRAY_SIZE(size_bounds),
+	.expires = true,
+};
+
+static const struct rt_family_desc active_desc = {
+	.name = "http_server_active_requests",
+	.help = "HTTP requests that are being served, as of the last sweep.",
+	.type = RT_GAUGE,
+	.labels = {"service_name", "process_executable_name"},
+	.expires = true,
+};
+
+static const struct rt_family_desc info_desc = {
+	.name = "target_info",
+	.help = "Resources whose requests are measured.",
+	.type = RT_INFO,
+	.labels = {"service_name", "service_namespace", "process_executable_name", "container_id",
+		   "host_name"},
+	.expires = true,
+};
+
+enum { M_OTHER, M_GET, M_HEAD, M_POST, M_PUT, M_DELETE, M_CONNECT, M_OPTIONS, M_TRACE, M_PATCH };
+
+static const char *const methods[] = {
+	[M_OTHER] = "_OTHER",	 [M_GET] = "GET",	  [M_HEAD] = "HEAD",
+	[M_POST] = "POST",	 [M_PUT] = "PUT",	  [M_DELETE] = "DELETE",
+	[M_CONNECT] = "CONNECT", [M_OPTIONS] = "OPTIONS", [M_TRACE] = "TRACE",
+	[M_PATCH] = "PATCH",
+};
+
+/* Where `host` of a key holds an address instead of a Host header. */
+enum { HOST_HEADER = 0, HOST_ADDRESS = 1, HOST_NONE = 2 };
+
+/* All bytes count, padding too: always cleared first. A server's key ends
+ * before `host`. */
+struct key {
+	u64 resource_id;
+	const char *route;
+	u32 pid; /* 0 unless it is a label */
+	u16 status;
+	u16 port;
+	u8 method;
+	u8 role;
+	u8 error;
+	u8 host_kind;
+	u32 host_len;
+	u8 host[AUTHORITY_MAX];
+};
+
+struct slot {
+	struct key key;
+	u64 generation; /* of the registry, + 1; 0: empty */
+	struct rt_series *duration, *ttfb, *request_size, *response_size;
+};
+
+struct active {
+	u64 resource_id;
+	char *service;
+	char *executable;
+	u32 count;
+	u32 idle_rounds;
+	UT_hash_handle hh;
+};
+
+struct info_slot {
+	u64 resource_id;
+	u64 start_ns;
+	u64 written;
+	u32 pid;
+};
+
+struct rt_red {
+	struct rt_registry *registry;
+	struct rt_routes *routes;
+	struct rt_metric *server_duration, *client_duration, *ttfb, *request_size, *response_size;
+	struct rt_metric *active_requests, *info;
+	bool label_pid;
+	u64 seed;
+	char host_name[256];
+	struct active *active;
+	struct info_slot infos[INFO_SLOTS];
+	struct slot cache[CACHE_SLOTS];
+};
+
+static void apply_config(struct rt_red *red, const struct rt_config *cfg)
+{
+	red->label_pid = cfg->labels_pid;
+}
+
+struct rt_red *rt_red__new(struct rt_registry *r, const struct rt_config *cfg)
+{
+	struct rt_red *red = calloc(1, sizeof(*red));
+
+	if (!red)
+		return NULL;
+	red->registry = r;
+	red->seed = rt_hash__random_seed();
+	apply_config(red, cfg);
+	if (gethostname(red->host_name, sizeof(red->host_name) - 1))
+		red->host_name[0] = '\0';
+	red->routes = rt_routes__new(cfg);
+	red->info = rt_registry__add(r, &info_desc);
+	red->server_duration = rt_registry__add(r, &server_duration_desc);
+	red->client_duration = rt_registry__add(r, &client_duration_desc);
+	red->ttfb = rt_registry__add(r, &ttfb_desc);
+	red->request_size = rt_registry__add(r, &request_size_desc);
+	red->response_size = rt_registry__add(r, &response_size_desc);
+	red->active_requests = rt_registry__add(r, &active_desc);
+	if (!red->routes || !red->info || !red->server_duration || !red->client_duration ||
+	    !red->ttfb || !red->request_size || !red->response_size || !red->active_requests) {
+		rt_red__free(red);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return red;
+}
+
+static void active_drop(struct rt_red *red, struct active *a)
+{
+	HASH_DEL(red->active, a);
+	free(a->service);
+	free(a->executable);
+	free(a);
+}
+
+void rt_red__free(struct rt_red *red)
+{
+	struct active *a, *tmp;
+
+	if (!red)
+		return;
+	HASH_ITER(hh, red->active, a, tmp)
+	active_drop(red, a);
+	rt_routes__free(red->routes);
+	free(red);
+}
+
+void rt_red__reload(struct rt_red *red, const struct rt_config *cfg)
+{
+	apply_config(red, cfg);
+	rt_routes__reload(red->routes, cfg);
+	/* Keys hold pointers to routes, which are gone. */
+	memset(red->cache, 0, sizeof(red->cache));
+}
+
+/* --- label values ------------------------------------------------------- */
+
+static u8 method_of(struct rt_slice s)
+{
+	for (u8 i = M_GET; i < RT_ARRAY_SIZE(methods); i++)
+		if (s.len && s.p[0] == (u8)methods[i][0] && rt_slice_is(s, methods[i]))
+			return i;
+	return M_OTHER;
+}
+
+static const char *const errors[] = {
+	[RT_ERROR_NONE] = "",
+	[RT_ERROR_CONNECTION_RESET] = "connection_reset",
+	[RT_ERROR_CONNECTION_CLOSED] = "connection_closed",
+	[RT_ERROR_TIMEOUT] = "timeout",
+};
+
+const char *rt_error_type(const struct rt_finished *f, char buf[8])
+{
+	u16 first_error = f->x->role == RT_ROLE_CLIENT ? 400 : 500;
+
+	if (f->error != RT_ERROR_NONE)
+		return errors[f->error];
+	if (f->op->status < first_error)
+		return "";
+	snprintf(buf, 8, "%u", f->op->status);
+	return buf;
+}
+
+struct texts {
+	char status[8];
+	char error[8];
+	char pid[12];
+	char address[ADDRESS_MAX];
+	char port[8];
+};
+
+/* "h", "h:80", "[::1]:80", "::1". *ret_port is empty when there is none, or no number. */
+static void split_authority(struct rt_slice a, struct rt_slice *ret_host, struct rt_slice *ret_port)
+{
+	const u8 *colon = a.len ? memrchr(a.p, ':', a.len) : NULL;
+	const u8 *close = a.len && a.p[0] == '[' ? memchr(a.p, ']', a.len) : NULL;
+	struct rt_slice port = {NULL, 0};
+
+	*ret_host = a;
+	if (colon && (close ? colon > close : memchr(a.p, ':', a.len) == colon)) {
+		port = (struct rt_slice){colon + 1, (u32)(a.p + a.len - colon - 1)};
+		ret_host->len = (u32)(colon - a.p);
+	}
+	if (close) {
+		ret_host->p = a.p + 1;
+		ret_host->len = (u32)(close - a.p - 1);
+	}
+	for (u32 i = 0; i < port.len; i++)
+		if (!isdigit(port.p[i]) || port.len > 5)
+			port.len = 0;
+	*ret_port = port;
+}
+
+static void peer_text(const struct rt_exchange *x, char *out, size_t size)
+{
+	static const u8 mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	out[0] = '\0';
+	if (x->family == RT_FAMILY_INET)
+		inet_ntop(AF_INET, x->peer_addr, out, (socklen_t)size);
+	else if (x->family == RT_FAMILY_INET6 && memcmp(x->peer_addr, mapped, 12) == 0)
+		inet_ntop(AF_INET, x->peer_addr + 12, out, (socklen_t)size);
+	else if (x->family == RT_FAMILY_INET6)
+		inet_ntop(AF_INET6, x->peer_addr, out, (socklen_t)size);
+}
+
+static void server_labels(const struct rt_finished *f, struct texts *t, struct rt_slice *values)
+{
+	struct rt_slice host, port;
+	u32 n = 0;
+
+	split_authority(f->op->authority, &host, &port);
+	if (host.len) {
+		/* Host names know no case. */
+		for (; n < host.len && n < sizeof(t->address) - 1; n++)
+			t->address[n] = (char)tolower(host.p[n]);
+		t->address[n] = '\0';
+	} else {
+		peer_text(f->x, t->address, sizeof(t->address));
+	}
+	values[L_ADDRESS] = rt_slice_str(t->address);
+	if (!port.len && f->x->family != RT_FAMILY_UNIX && f->x->peer_port) {
+		snprintf(t->port, sizeof(t->port), "%u", f->x->peer_port);
+		port = rt_slice_str(t->port);
+	}
+	values[L_PORT] = port;
+}
+
+static void fill_labels(const struct rt_finished *f, const struct key *k, struct texts *t,
+			struct rt_slice *values)
+{
+	values[L_SERVICE] = rt_slice_str(f->process->service);
+	values[L_EXECUTABLE] = rt_slice_str(f->process->executable);
+	values[L_METHOD] = rt_slice_str(methods[k->method]);
+	values[L_ROUTE] = rt_slice_str(k->route);
+	t->status[0] = '\0';
+	if (k->status)
+		snprintf(t->status, sizeof(t->status), "%u", k->status);
+	values[L_STATUS] = rt_slice_str(t->status);
+	values[L_ERROR] = rt_slice_str(rt_error_type(f, t->error));
+	t->pid[0] = '\0';
+	if (k->pid)
+		snprintf(t->pid, sizeof(t->pid), "%u", k->pid);
+	values[L_PID] = rt_slice_str(t->pid);
+	if (k->role == RT_ROLE_CLIENT)
+		server_labels(f, t, values);
+}
+
+/* --- the cache ---------------------------------------------------------- */
+
+/* False: too long for the cache. */
+static bool make_key(const struct rt_red *red, const struct rt_finished *f, const char *route,
+		     struct key *k)
+{
+	memset(k, 0, sizeof(*k));
+	k->resource_id = f->process->resource_id;
+	k->route = route;
+	k->pid = red->label_pid ? f->process->pid : 0;
+	k->status = f->op->status;
+	k->method = method_of(f->op->method);
+	k->role = f->x->role;
+	k->error = (u8)f->error;
+	if (k->role != RT_ROLE_CLIENT)
+		return true;
+	k->port = f->x->peer_port;
+	if (f->op->authority.len > AUTHORITY_MAX)
+		return false;
+	if (f->op->authority.len) {
+		k->host_len = f->op->authority.len;
+		memcpy(k->host, f->op->authority.p, k->host_len);
+	} else if (f->x->family != RT_FAMILY_UNIX) {
+		k->host_kind = HOST_ADDRESS;
+		k->host_len = f->x->family == RT_FAMILY_INET ? 4 : 16;
+		memcpy(k->host, f->x->peer_addr, k->host_len);
+	} else {
+		k->host_kind = HOST_NONE;
+	}
+	return true;
+}
+
+static struct slot *slot_of(struct rt_red *red, const struct key *k)
+{
+	size_t len = offsetof(struct key, host) + k->host_len;
+	u64 generation = rt_registry__generation(red->registry) + 1;
+	struct slot *s = &red->cache[rt_hash__bytes(k, len, red->seed) % CACHE_SLOTS];
+
+	if (s->generation == generation && memcmp(&s->key, k, len) == 0)
+		return s;
+	memset(s, 0, sizeof(*s));
+	s->key = *k;
+	s->generation = generation;
+	return s;
+}
+
+/* Creates the series that this exchange writes and the slot does not have yet. */
+static void find_series(struct rt_red *red, const struct rt_finished *f, struct slot *s)
+{
+	struct rt_slice values[NR_LABELS];
+	struct texts texts;
+
+	fill_labels(f, &s->key, &texts, values);
+	if (s->key.role == RT_ROLE_CLIENT) {
+		s->duration = rt_metric__series(red->client_duration, values);
+		return;
+	}
+	if (!s->duration) {
+		s->duration = rt_metric__series(red->server_duration, values);
+		s->request_size = rt_metric__series(red->request_size, values);
+	}
+	if (f->ttfb_ns && !s->ttfb)
+		s->ttfb = rt_metric__series(red->ttfb, values);
+	if (f->response_bytes && !s->response_size)
+		s->response_size = rt_metric__series(red->response_size, values);
+}
+
+/* --- records ------------------------------------------------------------ */
+
+/* Keeps target_info alive while its process has traffic. */
+static void touch_info(struct rt_red *red, const struct rt_process *p, u64 now)
+{
+	struct info_slot *s = &red->infos[(p->pid ^ p->resource_id) % INFO_SLOTS];
+	struct rt_slice values[] = {
+		rt_slice_str(p->service),     rt_slice_str(p->service_namespace),
+		rt_slice_str(p->executable),  rt_slice_str(p->container_id),
+		rt_slice_str(red->host_name),
+	};
+
+	s->resource_id = p->resource_id;
+	s->start_ns = p->start_ns;
+	s->pid = p->pid;
+	s->written = now;
+	rt_series__set(rt_metric__series(red->info, values), 1, now);
+}
+
+static bool info_fresh(const struct rt_red *red, const struct rt_process *p, u64 now)
+{
+	const struct info_slot *s = &red->infos[(p->pid ^ p->resource_id) % INFO_SLOTS];
+
+	return s->written && now - s->written < INFO_REFRESH_NS && s->pid == p->pid &&
+	       s->resource_id == p->resource_id && s->start_ns == p->start_ns;
+}
+
+static struct active *active_get(struct rt_red *red, const struct rt_process *p)
+{
+	struct active *a;
+
+	HASH_FIND(hh, red->active, &p->resource_id, sizeof(p->resource_id), a);
+	if (a || HASH_COUNT(red->active) >= ACTIVE_MAX)
+		return a;
+	a = calloc(1, sizeof(*a));
+	if (!a)
+		return NULL;
+	a->resource_id = p->resource_id;
+	a->service = strdup(p->service);
+	a->executable = strdup(p->executable);
+	if (!a->service || !a->executable) {
+		free(a->service);
+		free(a->executable);
+		free(a);
+		return NULL;
+	}
+	HASH_ADD(hh, red->active, resource_id, sizeof(a->resource_id), a);
+	return a;
+}
+
+static struct rt_slice path_of(const struct rt_op *op)
+{
+	/* "http://host" asks for "/" (RFC 9112, 3.2.2). */
+	if (!op->path.len && op->target.len && memmem(op->target.p, op->target.len, "://", 3))
+		return rt_slice_str("/");
+	return op->path;
+}
+
+void rt_red__record(struct rt_red *red, const struct rt_finished *f, u64 now,
+		    const char **ret_route)
+{
+	bool client = f->x->role == RT_ROLE_CLIENT;
+	/* What a process serves and what it calls are two sets of routes. */
+	u64 routes_id = f->process->resource_id ^ (client ? 0x9e3779b97f4a7c15ULL : 0);
+	const char *route =
+		rt_routes__name(red->routes, routes_id, path_of(f->op), f->op->path_cut);
+	struct slot uncached = {0};
+	struct slot *s = &uncached;
+	struct key key;
+
+	if (ret_route)
+		*ret_route = route;
+	if (make_key(red, f, route, &key))
+		s = slot_of(red, &key);
+	else
+		uncached.key = key;
+	if (!s->duration ||
+	    (!client && ((f->ttfb_ns && !s->ttfb) || (f->response_bytes && !s->response_size)))) {
+		find_series(red, f, s);
+		if (!client)
+			active_get(red, f->process); /* so that the gauge shows from the start */
+	}
+	if (!info_fresh(red, f->process, now))
+		touch_info(red, f->process, now);
+
+	rt_series__observe(s->duration, (double)f->duration_ns / 1e9, now);
+	if (client)
+		return;
+	rt_series__observe(s->request_size, (double)f->x->req_bytes, now);
+	if (f->ttfb_ns)
+		rt_series__observe(s->ttfb, (double)f->ttfb_ns / 1e9, now);
+	if (f->response_bytes)
+		rt_series__observe(s->response_size, (double)f->response_bytes, now);
+}
+
+/* --- exchanges in flight ------------------------------------------------ */
+
+void rt_red__active_begin(struct rt_red *red)
+{
+	struct active *a, *tmp;
+
+	HASH_ITER(hh, red->active, a, tmp)
+	a->count = 0;
+}
+
+void rt_red__active_add(struct rt_red *red, const struct rt_process *p, u8 role, u8 proto)
+{
+	struct active *a;
+
+	if (role != RT_ROLE_SERVER || proto != RT_PROTO_http1)
+		return;
+	a = active_get(red, p);
+	if (a)
+		a->count++;
+}
+
+void rt_red__active_end(struct rt_red *red, u64 now)
+{
+	struct active *a, *tmp;
+
+	HASH_ITER(hh, red->active, a, tmp)
+	{
+		struct rt_slice values[] = {rt_slice_str(a->service), rt_slice_str(a->executable)};
+
+		rt_series__set(rt_metric__series(red->active_requests, values), a->count, now);
+		a->idle_rounds = a->count ? 0 : a->idle_rounds + 1;
+		/* It stands at 0 from here on, until the registry drops it. */
+		if (a->idle_rounds >= ACTIVE_IDLE_ROUNDS)
+			active_drop(red, a);
+	}
+}
