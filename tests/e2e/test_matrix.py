@@ -82,7 +82,7 @@ def programs(tmp_path_factory):
         "CGO_ENABLED": "0",
     }
     for name, folder in (("go_server", SERVERS_HERE), ("go_client", CLIENTS_HERE)):
-        run([need("go"), "build", "-o", out / name, folder / name / "main.go"], 120, env=env)
+        run([need("go"), "build", "-o", out / name, folder / f"{name}.go"], 120, env=env)
     sources = [SERVERS_HERE / "JavaServer.java", CLIENTS_HERE / "JavaClient.java"]
     run([need("javac"), "-d", out, *sources], 60)
     classes = sorted(p.name for p in out.glob("JavaServer*.class"))
