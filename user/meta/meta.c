@@ -146,7 +146,9 @@ void rt_meta__free(struct rt_meta *m)
 	if (!m)
 		return;
 	DL_FOREACH_SAFE(m->list, e, tmp)
-	drop(m, e);
+	{
+		drop(m, e);
+	}
 	free(m);
 }
 
@@ -216,11 +218,15 @@ void rt_meta__reload(struct rt_meta *m, const struct rt_config *cfg)
 	struct entry *e;
 
 	DL_FOREACH(m->list, e)
-	forget_ports(m, e); /* counts by the old ports */
+	{
+		forget_ports(m, e); /* counts by the old ports */
+	}
 	m->cfg = cfg;
 	find_ports(m); /* out of memory: rules by port rest until the next reload */
 	DL_FOREACH(m->list, e)
-	name_process(m, e, &e->p, 0);
+	{
+		name_process(m, e, &e->p, 0);
+	}
 }
 
 /* --- learning ----------------------------------------------------------- */
@@ -514,6 +520,8 @@ void rt_meta__expire(struct rt_meta *m, u64 now_mono, u64 ttl_ns)
 	if (!m->nr_ended)
 		return;
 	DL_FOREACH_SAFE(m->list, e, tmp)
-	if (e->ended && now_mono > e->ended && now_mono - e->ended > ttl_ns)
-		drop(m, e);
+	{
+		if (e->ended && now_mono > e->ended && now_mono - e->ended > ttl_ns)
+			drop(m, e);
+	}
 }

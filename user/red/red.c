@@ -33,8 +33,8 @@
 
 #define CACHE_SLOTS	   2048
 #define AUTHORITY_MAX	   80 /* longer ones go without the cache */
-#define INFO_SLOTS	   256
-#define INFO_REFRESH_NS	   1000000000ULL
+#define TOUCH_SLOTS	   256
+#define TOUCH_NS	   1000000000ULL
 #define ACTIVE_MAX	   4096
 #define ACTIVE_IDLE_ROUNDS 60
 #define ADDRESS_MAX	   256
@@ -178,11 +178,12 @@ struct active {
 	UT_hash_handle hh;
 };
 
-struct info_slot {
+struct touch_slot {
 	u64 resource_id;
 	u64 start_ns;
 	u64 written;
 	u32 pid;
+	bool server; /* it served a request, not only made some */
 };
 
 struct rt_red {
@@ -194,7 +195,7 @@ struct rt_red {
 	u64 seed;
 	char host_name[256];
 	struct active *active;
-	struct info_slot infos[INFO_SLOTS];
+	struct touch_slot touches[TOUCH_SLOTS];
 	struct slot cache[CACHE_SLOTS];
 };
 
@@ -246,7 +247,9 @@ void rt_red__free(struct rt_red *red)
 	if (!red)
 		return;
 	HASH_ITER(hh, red->active, a, tmp)
-	active_drop(red, a);
+	{
+		active_drop(red, a);
+	}
 	rt_routes__free(red->routes);
 	free(red);
 }
@@ -442,31 +445,6 @@ static void find_series(struct rt_red *red, const struct rt_finished *f, struct 
 
 /* --- records ------------------------------------------------------------ */
 
-/* Keeps target_info alive while its process has traffic. */
-static void touch_info(struct rt_red *red, const struct rt_process *p, u64 now)
-{
-	struct info_slot *s = &red->infos[(p->pid ^ p->resource_id) % INFO_SLOTS];
-	struct rt_slice values[] = {
-		rt_slice_str(p->service),     rt_slice_str(p->service_namespace),
-		rt_slice_str(p->executable),  rt_slice_str(p->container_id),
-		rt_slice_str(red->host_name),
-	};
-
-	s->resource_id = p->resource_id;
-	s->start_ns = p->start_ns;
-	s->pid = p->pid;
-	s->written = now;
-	rt_series__set(rt_metric__series(red->info, values), 1, now);
-}
-
-static bool info_fresh(const struct rt_red *red, const struct rt_process *p, u64 now)
-{
-	const struct info_slot *s = &red->infos[(p->pid ^ p->resource_id) % INFO_SLOTS];
-
-	return s->written && now - s->written < INFO_REFRESH_NS && s->pid == p->pid &&
-	       s->resource_id == p->resource_id && s->start_ns == p->start_ns;
-}
-
 static struct active *active_get(struct rt_red *red, const struct rt_process *p)
 {
 	struct active *a;
@@ -488,6 +466,36 @@ static struct active *active_get(struct rt_red *red, const struct rt_process *p)
 	}
 	HASH_ADD(hh, red->active, resource_id, sizeof(a->resource_id), a);
 	return a;
+}
+
+/* Keeps target_info, and a server's gauge, alive while the process has traffic. */
+static void touch(struct rt_red *red, const struct rt_process *p, bool server, u64 now)
+{
+	struct active *a = server ? active_get(red, p) : NULL;
+	struct touch_slot *s = &red->touches[(p->pid ^ p->resource_id) % TOUCH_SLOTS];
+	struct rt_slice values[] = {
+		rt_slice_str(p->service),     rt_slice_str(p->service_namespace),
+		rt_slice_str(p->executable),  rt_slice_str(p->container_id),
+		rt_slice_str(red->host_name),
+	};
+
+	s->resource_id = p->resource_id;
+	s->start_ns = p->start_ns;
+	s->pid = p->pid;
+	s->written = now;
+	s->server = server;
+	if (a)
+		a->idle_rounds = 0;
+	rt_series__set(rt_metric__series(red->info, values), 1, now);
+}
+
+static bool touched(const struct rt_red *red, const struct rt_process *p, bool server, u64 now)
+{
+	const struct touch_slot *s = &red->touches[(p->pid ^ p->resource_id) % TOUCH_SLOTS];
+
+	return s->written && now - s->written < TOUCH_NS && s->pid == p->pid &&
+	       s->resource_id == p->resource_id && s->start_ns == p->start_ns &&
+	       (s->server || !server);
 }
 
 static struct rt_slice path_of(const struct rt_op *op)
@@ -517,13 +525,10 @@ void rt_red__record(struct rt_red *red, const struct rt_finished *f, u64 now,
 	else
 		uncached.key = key;
 	if (!s->duration ||
-	    (!client && ((f->ttfb_ns && !s->ttfb) || (f->response_bytes && !s->response_size)))) {
+	    (!client && ((f->ttfb_ns && !s->ttfb) || (f->response_bytes && !s->response_size))))
 		find_series(red, f, s);
-		if (!client)
-			active_get(red, f->process); /* so that the gauge shows from the start */
-	}
-	if (!info_fresh(red, f->process, now))
-		touch_info(red, f->process, now);
+	if (!touched(red, f->process, !client, now))
+		touch(red, f->process, !client, now);
 
 	rt_series__observe(s->duration, (double)f->duration_ns / 1e9, now);
 	if (client)
@@ -542,7 +547,9 @@ void rt_red__active_begin(struct rt_red *red)
 	struct active *a, *tmp;
 
 	HASH_ITER(hh, red->active, a, tmp)
-	a->count = 0;
+	{
+		a->count = 0;
+	}
 }
 
 void rt_red__active_add(struct rt_red *red, const struct rt_process *p, u8 role, u8 proto)

@@ -372,8 +372,10 @@ static struct service *service_get(struct rt_routes *r, u64 resource_id)
 	}
 	if (HASH_COUNT(r->services) >= SERVICES_MAX) {
 		HASH_ITER(hh, r->services, svc, tmp)
-		if (!oldest || svc->last_use < oldest->last_use)
-			oldest = svc;
+		{
+			if (!oldest || svc->last_use < oldest->last_use)
+				oldest = svc;
+		}
 		service_free(r, oldest);
 		r->generation++;
 	}
@@ -512,7 +514,9 @@ static void forget_all(struct rt_routes *r)
 	struct text *t, *t_tmp;
 
 	HASH_ITER(hh, r->services, svc, svc_tmp)
-	service_free(r, svc);
+	{
+		service_free(r, svc);
+	}
 	HASH_ITER(hh, r->texts, t, t_tmp)
 	{
 		HASH_DEL(r->texts, t);
