@@ -38,12 +38,12 @@ SERVERS = {
     "http.server": (8006, "http_server", "{python} {here}/http_server.py {port}"),
     "gunicorn": (
         8007,
-        "gunicorn",
+        "wsgi_app",  # a launcher's name says nothing: the application it runs
         "{python} {gunicorn} -w 2 -b 127.0.0.1:{port} --chdir {here} wsgi_app:app",
     ),
     "uvicorn": (
         8008,
-        "uvicorn",
+        "asgi_app",
         "{python} {uvicorn} --host 127.0.0.1 --port {port} --log-level error"
         " --app-dir {here} asgi_app:app",
     ),

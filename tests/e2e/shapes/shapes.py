@@ -784,6 +784,23 @@ def pause_before_the_response(w, c, s):
 
 
 @shape(slow=True)
+def receive_of_no_bytes_and_a_pause(w, c, s):
+    """A receive into no buffer returns 0 as an end of stream does, and is none."""
+    request = ask(c, s, req(b"GET /pause/zero"))
+    s.sock.recv(0)
+    c.sock.recv(0)
+    time.sleep(3)
+    response = answer(c, s, resp(b"200 OK", b"Connection: close", length=False) + b"some")
+    s.sock.recv(0)
+    c.sock.recv(0)
+    time.sleep(1)
+    response += answer(c, s, b"more")
+    s.close()
+    c.end_of_stream()
+    w.expect("GET", "/pause/zero", 200, request, response, min_duration_ns=int(3.9e9))
+
+
+@shape(slow=True)
 def pause_in_the_request(w, c, s):
     request = ask(c, s, req(b"POST /pause/up", b"Content-Length: 2000") + b"a" * 1000)
     time.sleep(3)
