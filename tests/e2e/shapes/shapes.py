@@ -542,14 +542,14 @@ def known_methods(w, c, s):
 
 @shape(hold=True)
 def unknown_methods(w, c, s):
-    for method in (b"BREW", b"PROPFIND", b"M-SEARCH", b"X"):
+    for method in (b"BREW", b"PROPFIND", b"MKCALENDAR"):
         turn(w, c, s, req(method + b" /pot"), OK, method.decode(), "/pot", 200)
 
 
 @shape(hold=True)
 def unknown_methods_each_first(w, c, s):
     """A socket whose first bytes are a method nobody knows."""
-    for i, method in enumerate((b"BREW", b"REPORT", b"MKCALENDAR")):
+    for i, method in enumerate((b"BREW", b"REPORT", b"MKACTIVITY")):
         c, s = (c, s) if i == 0 else w.connect()
         response = resp(b"418 I'm a teapot", body=b"short and stout")
         turn(w, c, s, req(method + b" /first"), response, method.decode(), "/first", 418)
