@@ -58,7 +58,9 @@ FUZZ_CFLAGS := $(REDTAP_CFLAGS) -O1 -g -fsanitize=address,undefined -fno-sanitiz
 
 # --- what there is --------------------------------------------------------
 
-BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
+# maps.bpf.c first: libbpf 1.1's linker loses the offsets of maps that it meets as
+# `extern` before their definition.
+BPF_SRC := bpf/maps.bpf.c $(filter-out bpf/maps.bpf.c,$(sort $(wildcard bpf/*.bpf.c)))
 BPF_OBJ := $(BPF_SRC:%.c=$(BUILD)/%.o)
 SKEL := $(BUILD)/redtap.skel.h
 SRC := $(sort $(shell find user -name '*.c'))
@@ -128,6 +130,7 @@ $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(BUILD)/.flags
 $(BUILD)/redtap.bpf.o: $(BPF_OBJ) $(BUILD)/.sources
 	$(call msg,BPFLINK,$@)
 	$(Q)$(BPFTOOL) gen object $@ $(BPF_OBJ)
+	$(Q)$(LLVM_STRIP) -g $@
 
 $(SKEL): $(BUILD)/redtap.bpf.o
 	$(call msg,SKEL,$@)

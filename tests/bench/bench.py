@@ -1,0 +1,262 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Measures what redtap costs and how exact it is, and prints one table.
+
+How each figure is made stands in README.md beside this file.
+"""
+
+import argparse
+import os
+import pathlib
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+from lab import Agent, Lab, LabError
+import promtext
+
+SETTLE = 2.5  # seconds until every finished request is in /metrics
+BPF_STATS = "--self-bpf-stats"
+MICRO_SECONDS = 120
+COUNT = "http_server_request_duration_seconds_count"
+
+
+class Table:
+    """Rows of measure, value, goal and verdict."""
+
+    def __init__(self):
+        self.rows = []
+        self.missed = 0
+
+    def add(self, measure, value, text, goal="", met=None):
+        """A row; met None: a figure without a goal of its own."""
+        if met is None and goal:
+            met = True
+        verdict = "" if met is None else "ok" if met else "MISSED"
+        self.missed += verdict == "MISSED"
+        self.rows.append((measure, text.format(value), goal, verdict))
+        print(f"  {measure}: {text.format(value)}", file=sys.stderr, flush=True)
+
+    def failed(self, measure, why):
+        self.missed += 1
+        self.rows.append((measure, "-", str(why), "FAILED"))
+        print(f"  {measure}: {why}", file=sys.stderr, flush=True)
+
+    def text(self):
+        rows = [("measure", "value", "goal", "verdict"), *self.rows]
+        widths = [max(len(r[i]) for r in rows) for i in range(4)]
+        lines = ["  ".join((r[0].ljust(widths[0]), r[1].rjust(widths[1]), r[2].ljust(widths[2]),
+                            r[3])).rstrip() for r in rows]
+        lines.insert(1, "-" * max(map(len, lines)))
+        return "\n".join(lines) + "\n"
+
+
+def counters(agent):
+    """(BPF runs, BPF ns, operations in scope) so far."""
+    m = agent.metrics()
+    return (promtext.total(m, "redtap_program_runs_total"),
+            promtext.total(m, "redtap_program_run_seconds_total") * 1e9,
+            promtext.total(m, "redtap_socket_operations_total"))
+
+
+def agent_hits(lab, opts, **scope):
+    """One run with the kernel's BPF statistics on -> (runs, ns, operations, requests)."""
+    with Agent(lab, BPF_STATS, "--backend", opts.backend, **scope) as agent:
+        before = counters(agent)
+        load = lab.wrk(opts.seconds, 64)
+        after = counters(agent)
+    return tuple(b - a for a, b in zip(before, after)) + (load.requests,)
+
+
+def kernel_cost(lab, opts, table):
+    """Per round: empty programs, redtap with another namespace in its scope,
+    redtap on nginx. The last one's hits outside the scope (wrk's) are taken off
+    at the price of the second, and the measuring itself at that of the first."""
+    hit, request, outside, empty, hits = [], [], [], [], []
+    for _ in range(opts.pairs):
+        child = lab.empty(opts.backend)
+        lab.wrk(opts.seconds, 64)
+        runs, ns = map(int, child.communicate()[0].split())
+        empty.append(ns / runs)
+
+        runs, ns, _, _ = agent_hits(lab, opts, netns=lab.idle_ns)
+        if not runs:
+            raise LabError("redtap reports no runs of its BPF programs")
+        outside.append(ns / runs - empty[-1])
+
+        runs, ns, operations, requests = agent_hits(lab, opts)
+        if not operations or operations > runs:
+            raise LabError(f"{operations:.0f} operations in scope of {runs:.0f} runs")
+        net = ns - runs * empty[-1] - (runs - operations) * outside[-1]
+        hit.append(net / operations)
+        request.append(net / requests)
+        hits.append(operations / requests)
+
+    value = statistics.median(hit)
+    table.add("kernel, per hit on a watched socket", value, "{:.0f} ns", "<= 300 ns", value <= 300)
+    value = statistics.median(request)
+    table.add(f"kernel, per request served ({statistics.median(hits):.2f} hits)", value,
+              "{:.0f} ns", "<= 1000 ns", value <= 1000)
+    table.add("kernel, per hit on a socket outside the scope", statistics.median(outside),
+              "{:.0f} ns")
+    table.add("the measuring itself, per hit (taken off above)", statistics.median(empty),
+              "{:.0f} ns")
+
+
+def throughput(lab, opts, table):
+    """Alternating pairs without and with redtap; the user-space cost comes from
+    the runs with."""
+    ratios, rates, cpu = [], [], []
+
+    def plain():
+        load = lab.wrk(opts.seconds, 64)
+        return load.requests / load.seconds
+
+    def watched():
+        with Agent(lab, "--backend", opts.backend) as agent:
+            begin = agent.cpu_ns()
+            rate = plain()
+            cpu.append((agent.cpu_ns() - begin) / (rate * opts.seconds))
+        return rate
+
+    lab.wrk(2, 64)
+    for pair in range(opts.pairs * 2 + 1):
+        if pair % 2:
+            with_redtap, without = watched(), plain()
+        else:
+            without, with_redtap = plain(), watched()
+        ratios.append(with_redtap / without)
+        rates.append(without)
+
+    value = statistics.median(cpu) / 1000
+    table.add("user space CPU, per request", value, "{:.2f} us", "<= 2 us", value <= 2)
+    value = statistics.median(ratios) * 100
+    table.add("wrk's throughput with redtap, of without", value, "{:.1f} %", ">= 95 %", value >= 95)
+    table.add("  lowest and highest pair", (min(ratios) * 100, max(ratios) * 100),
+              "{0[0]:.1f} .. {0[1]:.1f} %")
+    table.add("  without redtap", statistics.median(rates), "{:.0f} /s")
+
+
+def exactness(lab, opts, table):
+    """redtap's count against wrk's own, and nothing lost."""
+    with Agent(lab, "--backend", opts.backend) as agent:
+        load = lab.wrk(10, 64)
+        time.sleep(SETTLE)
+        metrics = agent.metrics()
+    counted = promtext.total(metrics, COUNT)
+    lost = promtext.total(metrics, "redtap_records_lost_total")
+    extra = counted - load.requests
+    table.add(f"requests counted beyond wrk's {load.requests}", extra, "{:+.0f}",
+              "0 .. +64 (in flight at the stop)", 0 <= extra <= 64)
+    table.add("records lost", lost, "{:.0f}", "0", lost == 0)
+
+
+def memory(lab, opts, table):
+    with Agent(lab, "--backend", opts.backend) as agent:
+        requests = 0
+        while requests < opts.requests:
+            load = lab.wrk(5, 1000)
+            if not load.requests:
+                raise LabError("wrk completed no request on 1,000 connections")
+            requests += load.requests
+        time.sleep(SETTLE)
+        agent.metrics()
+        value = agent.memory_kb() / 1024
+        peak = agent.memory_kb("VmHWM") / 1024
+    table.add(f"resident memory after {requests} requests, 1,000 connections", value,
+              "{:.1f} MB", "<= 20 MB", value <= 20)
+    table.add("  its peak", peak, "{:.1f} MB")
+
+
+def size(lab, opts, table):
+    stripped = lab.dir / "stripped"
+    shutil.copy(lab.build / "redtap", stripped)
+    subprocess.run([opts.strip, str(stripped)], check=True)
+    value = stripped.stat().st_size / 1e6
+    table.add("stripped program", value, "{:.2f} MB", "<= 2 MB", value <= 2)
+
+
+def start_time(lab, opts, table):
+    times = []
+    for _ in range(5):
+        with Agent(lab, "--backend", opts.backend) as agent:
+            times.append(agent.start_seconds)
+    value = statistics.median(times)
+    table.add("start to first scrape", value, "{:.3f} s", "<= 0.5 s", value <= 0.5)
+
+
+def micro(build):
+    """The programs bench_*: each measures one module and prints its own lines."""
+    out = []
+    for program in sorted(p for p in (build / "bench").glob("bench_*") if os.access(p, os.X_OK)):
+        out.append(f"{program.name}:")
+        try:
+            p = subprocess.run([str(program)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True, timeout=MICRO_SECONDS, check=False)
+            out += ["  " + line for line in p.stdout.rstrip().splitlines()]
+            if p.returncode:
+                out.append(f"  FAILED with status {p.returncode}")
+        except subprocess.TimeoutExpired:
+            out.append(f"  FAILED: not over after {MICRO_SECONDS} s")
+    return "\n".join(out) + "\n" if out else ""
+
+
+PARTS = {"size": size, "start": start_time, "exact": exactness, "throughput": throughput,
+         "kernel": kernel_cost, "memory": memory}
+
+
+def cpu_name():
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", default="build", help="where the programs are")
+    parser.add_argument("--pairs", type=int, default=3,
+                        help="rounds of the kernel cost; 2N+1 pairs of the throughput")
+    parser.add_argument("--seconds", type=int, default=5, help="of each load run")
+    parser.add_argument("--requests", type=int, default=1000000, help="of the memory figure")
+    parser.add_argument("--backend", default="sock", choices=["sock", "syscall"])
+    parser.add_argument("--strip", default="llvm-strip")
+    parser.add_argument("--strict", action="store_true", help="exit 1 when a goal is missed")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; default: all")
+    opts = parser.parse_args()
+    unknown = set(opts.parts) - set(PARTS)
+    if unknown:
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    if os.geteuid() != 0:
+        sys.exit("bench: needs root: it loads BPF programs and makes network namespaces")
+
+    build = pathlib.Path(opts.build)
+    table = Table()
+    broken = False
+    with Lab(build) as lab:
+        for name, part in PARTS.items():
+            if opts.parts and name not in opts.parts:
+                continue
+            print(f"{name} ...", file=sys.stderr, flush=True)
+            try:
+                part(lab, opts, table)
+            except (LabError, OSError, subprocess.CalledProcessError) as e:
+                table.failed(name, e)
+                broken = True
+    text = (f"redtap bench: backend {opts.backend}, Linux {platform.release()}, "
+            f"{os.cpu_count()} x {cpu_name()}\n\n{table.text()}\n")
+    if not opts.parts:
+        text += micro(build)
+    (build / "bench.txt").write_text(text)
+    print("\n" + text, end="")
+    return 1 if broken or (opts.strict and table.missed) else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
