@@ -352,8 +352,12 @@ static bool target_split(struct rt_op *op, bool cut)
 	if (t.p[0] == '/')
 		return true;
 	n = scheme_len(t, &maybe);
+	if (!n && cut && maybe) { /* "http:/" */
+		op->path.len = 0;
+		return true;
+	}
 	if (!n)
-		return !cut || maybe || t.p[0] == '*';
+		return !cut || t.p[0] == '*';
 
 	op->authority = rt_slice_skip(t, n);
 	for (u32 i = 0; i < op->authority.len; i++) {
@@ -388,10 +392,22 @@ static bool version_prefix(struct rt_slice s, struct rt_op *op)
 	return true;
 }
 
+/* Splits "target SP version"; false when the last word is no version of at least
+ * `min` bytes. */
+static bool version_take(struct rt_slice s, u32 min, struct rt_op *op)
+{
+	struct rt_slice version = rt_slice_after_last(s, ' ');
+
+	if (version.len == s.len || version.len < min || !version_prefix(version, op))
+		return false;
+	op->target = rt_slice_trim((struct rt_slice){s.p, s.len - version.len});
+	return true;
+}
+
 /* Takes the request line. `cut`: what follows these bytes was not captured. */
 static enum rt_parse request_line(struct rt_cur *c, bool cut, struct rt_op *op)
 {
-	struct rt_slice line, rest, version;
+	struct rt_slice line, rest;
 	bool whole = rt_cur_line(c, &line);
 	u32 n = 0;
 
@@ -417,16 +433,14 @@ static enum rt_parse request_line(struct rt_cur *c, bool cut, struct rt_op *op)
 		rest = rt_slice_skip(rest, 1);
 	if (!whole && (!cut || !rest.len))
 		return RT_PARSE_MORE;
-	if (whole)
-		rest = rt_slice_trim(rest);
 
 	/* The version is the last word; spaces before it belong to a bad target. */
-	version = rt_slice_after_last(rest, ' ');
-	if (version.len < rest.len && version_prefix(version, op) && (!whole || version.len == 8)) {
-		op->target = rt_slice_trim((struct rt_slice){rest.p, rest.len - version.len});
+	if (version_take(rt_slice_trim(rest), 8, op)) {
 		cut = false;
 	} else if (whole) {
 		return RT_PARSE_BAD;
+	} else if (version_take(rest, 0, op)) { /* the capture ends in the version */
+		cut = false;
 	} else {
 		op->target = rest;
 		op->version_minor = 1;
