@@ -59,7 +59,7 @@ static int unknown(const char *name, struct rt_mistake *m)
 	/* The common prefix would make short names look near. */
 	for (i = 0; i < rt_nr_options; i++)
 		rt_suggest__offer(&near, opts[i].env + strlen(PREFIX));
-	rt_suggest__offer(&near, CONFIG_FILE + strlen(PREFIX));
+	rt_suggest__offer(&near, &CONFIG_FILE[strlen(PREFIX)]);
 	rt_show(&shown, name);
 	if (near.best)
 		return rt_mistake__tell(m, &nowhere,
