@@ -455,6 +455,8 @@ static bool pattern_matches(struct rt_slice pat, struct rt_slice path, bool cut)
 {
 	if (!pat.len || pat.p[0] != '/')
 		return rt_slice_eq(pat, path);
+	if (pat.len > 1 && pat.p[pat.len - 1] == '/')
+		pat.len--;
 	while (pat.len && path.len) {
 		struct rt_slice p = next_segment(&pat), s = next_segment(&path);
 
@@ -465,7 +467,7 @@ static bool pattern_matches(struct rt_slice pat, struct rt_slice path, bool cut)
 		if (!segment_matches(p, s))
 			return false;
 	}
-	return at_end(pat) && at_end(path);
+	return !pat.len && at_end(path);
 }
 
 static void patterns_free(struct rt_routes *r)

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Route names: patterns, folding, the caps, and hostile paths. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <malloc.h>
+#include <cmocka.h>
+
+#include "red/route.h"
+
+static struct rt_slice str(const char *s)
+{
+	return rt_slice_str(s);
+}
+
+static const struct {
+	const char *path, *route;
+} folds[] = {
+	{"/", "/"},
+	{"/users", "/users"},
+	{"/users/", "/users/"},
+	{"//users", "//users"},
+	{"/users/123", "/users/{id}"},
+	{"/users/0", "/users/{id}"},
+	{"/users/123/orders", "/users/{id}/orders"},
+	{"/users/12a", "/users/12a"},
+	{"/users/-1", "/users/-1"},
+	{"/v1/users", "/v1/users"},
+	{"/o/3f2504e0-4f89-11d3-9a0c-0305e82c3301", "/o/{uuid}"},
+	{"/o/3F2504E0-4F89-11D3-9A0C-0305E82C3301", "/o/{uuid}"},
+	{"/o/3f2504e0-4f89-11d3-9a0c-0305e82c330", "/o/{token}"}, /* 35 bytes: too long */
+	/* hex: of 8 or more, letters alone too; "facebook" is not hex */
+	{"/h/abcdef0", "/h/abcdef0"},
+	{"/h/abcdef01", "/h/{hex}"},
+	{"/h/deadbeef", "/h/{hex}"},
+	{"/h/12345678", "/h/{id}"},
+	{"/h/facebook", "/h/facebook"},
+	{"/h/e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "/h/{hex}"},
+	/* base64url: 16 or more with upper, lower and digit */
+	{"/b/dGhpcyBpcyBhIHRlc3Q5", "/b/{token}"},
+	{"/b/dGhpcyBpcyBhIHQ9==", "/b/{token}"},
+	{"/b/Xy3Xy3Xy3Xy3Xy3", "/b/Xy3Xy3Xy3Xy3Xy3"}, /* 15 */
+	{"/b/getAllTheUsersNow", "/b/getAllTheUsersNow"},
+	{"/b/a-plain-2023-title-x", "/b/a-plain-2023-title-x"},
+	/* over 32 bytes */
+	{"/l/abcdefghijklmnopqrstuvwxyz-abcde", "/l/abcdefghijklmnopqrstuvwxyz-abcde"},
+	{"/m/abcdefghijklmnopqrstuvwxyz-abcdef", "/m/{token}"},
+	/* extensions of folded stems */
+	{"/img/1234.png", "/img/{id}.png"},
+	{"/img/deadbeef.jpeg", "/img/{hex}.jpeg"},
+	{"/img/logo.png", "/img/logo.png"},
+	{"/img/12.5", "/img/12.5"},
+	{"/img/12.", "/img/12."},
+	{"/img/.5", "/img/.5"},
+	/* parameters */
+	{"/c;jsessionid=0A1B/d", "/c/d"},
+	{"/c/7;v=1", "/c/{id}"},
+	/* odd bytes are words like others, control bytes made visible */
+	{"/%C3%A9t%C3%A9", "/%C3%A9t%C3%A9"},
+	{"/\xc3\xa9t\xc3\xa9", "/\xc3\xa9t\xc3\xa9"},
+	{"/a\x01\x7f", "/a??"},
+	/* no paths */
+	{"*", "*"},
+	{"example.com:443", ""},
+	{"", ""},
+	/* depth: 12 segments, the rest is one */
+	{"/a/b/c/d/e/f/g/h/i/j/k/l", "/a/b/c/d/e/f/g/h/i/j/k/l"},
+	{"/a/b/c/d/e/f/g/h/i/j/k/l/m/n", "/a/b/c/d/e/f/g/h/i/j/k/{var}"},
+};
+
+static void test_folds(void **state)
+{
+	struct rt_config cfg = {.routes_infer = true};
+	struct rt_routes *r = rt_routes__new(&cfg);
+
+	/* Each in a service of its own; twice, the second time from the cache. */
+	for (u32 round = 0; round < 2; round++)
+		for (u32 i = 0; i < RT_ARRAY_SIZE(folds); i++)
+			assert_string_equal(rt_routes__name(r, i, str(folds[i].path), false),
+					    folds[i].route);
+	rt_routes__free(r);
+}
+
+static const char *list_items[] = {
+	"/users/me",  "/users/{id}", "/files/{name}.pdf", "/static/*",
+	"/v{n}/ping", "/*/health",   "/a/{x}/b/",	  "*",
+};
+
+static const struct {
+	const char *path, *route;
+	bool cut;
+} patterns[] = {
+	{"/users/me", "/users/me", false},
+	{"/users/5", "/users/{id}", false},
+	{"/users/abc/", "/users/{id}", false},
+	{"/users/", "", false},
+	{"/users", "", false},
+	{"/users/5/x", "", false},
+	{"/users//", "", false},
+	{"/files/a.pdf", "/files/{name}.pdf", false},
+	{"/files/.pdf", "", false},
+	{"/static/", "/static/*", false},
+	{"/static/a/b", "/static/*", false},
+	{"/static", "", false},
+	{"/v2/ping", "/v{n}/ping", false},
+	{"/v/ping", "", false},
+	{"/x/health", "/*/health", false},
+	{"//health", "", false},
+	{"/a/1/b", "/a/{x}/b/", false},
+	{"/a/1/b/", "/a/{x}/b/", false},
+	{"/a/1/b//", "", false},
+	{"*", "*", false},
+	{"", "", false},
+	{"/", "", false},
+	/* the rest was not captured */
+	{"/static/abc", "/static/*", true},
+	{"/users/abc", "", true},
+};
+
+static void test_patterns(void **state)
+{
+	struct rt_config cfg = {
+		.routes_patterns = {(char **)(void *)list_items, RT_ARRAY_SIZE(list_items)}};
+	struct rt_routes *r = rt_routes__new(&cfg);
+
+	for (u32 i = 0; i < RT_ARRAY_SIZE(patterns); i++)
+		assert_string_equal(rt_routes__name(r, 1, str(patterns[i].path), patterns[i].cut),
+				    patterns[i].route);
+	rt_routes__free(r);
+}
+
+static void test_patterns_before_inference(void **state)
+{
+	const char *items[] = {"/users/{user}"};
+	struct rt_config cfg = {.routes_infer = true,
+				.routes_patterns = {(char **)(void *)items, 1}};
+	struct rt_config none = {.routes_infer = true};
+	struct rt_routes *r = rt_routes__new(&cfg);
+
+	assert_string_equal(rt_routes__name(r, 1, str("/users/5"), false), "/users/{user}");
+	assert_string_equal(rt_routes__name(r, 1, str("/orders/5"), false), "/orders/{id}");
+	rt_routes__reload(r, &none);
+	assert_string_equal(rt_routes__name(r, 1, str("/users/5"), false), "/users/{id}");
+	none.routes_infer = false;
+	rt_routes__reload(r, &none);
+	assert_string_equal(rt_routes__name(r, 1, str("/users/5"), false), "");
+	rt_routes__free(r);
+}
+
+__attribute__((format(printf, 3, 4))) static const char *name_f(struct rt_routes *r, u64 id,
+								const char *fmt, ...)
+{
+	char path[128];
+	va_list ap;
+
+	va_start(ap, fmt);
+	assert_in_range(vsnprintf(path, sizeof(path), fmt, ap), 1, sizeof(path) - 1);
+	va_end(ap);
+	return rt_routes__name(r, id, str(path), false);
+}
+
+static void test_fanout(void **state)
+{
+	struct rt_config cfg = {.routes_infer = true};
+	struct rt_routes *r = rt_routes__new(&cfg);
+
+	/* Ten words keep their names ("p0x" is no number), each with a page below. */
+	for (u32 i = 0; i < 10; i++)
+		assert_string_not_equal(name_f(r, 1, "/shop/p%ux", i), "/shop/{var}");
+	assert_string_equal(name_f(r, 1, "/shop/p%ux/edit", 3), "/shop/p3x/edit");
+	assert_string_equal(name_f(r, 1, "/shop/%u", 77), "/shop/{id}"); /* folds are no words */
+	assert_string_equal(name_f(r, 1, "/shop/p%ux", 10), "/shop/{var}");
+	/* For good, for the first ten too, though their names were cached. */
+	assert_string_equal(name_f(r, 1, "/shop/p%ux", 3), "/shop/{var}");
+	assert_string_equal(name_f(r, 1, "/shop/p%ux/edit", 3), "/shop/{var}/edit");
+	assert_string_equal(name_f(r, 1, "/shop/p%ux/edit", 99), "/shop/{var}/edit");
+	assert_string_equal(name_f(r, 1, "/shop/%u", 78), "/shop/{id}");
+	assert_string_equal(name_f(r, 1, "/shop/"), "/shop/");
+	/* The position above, and other services, know nothing of it. */
+	assert_string_equal(name_f(r, 1, "/cart"), "/cart");
+	assert_string_equal(name_f(r, 2, "/shop/p%ux", 3), "/shop/p3x");
+	rt_routes__free(r);
+}
+
+/* What was learned below ten words becomes one subtree with its own caps. */
+static void test_merge(void **state)
+{
+	struct rt_config cfg = {.routes_infer = true};
+	struct rt_routes *r = rt_routes__new(&cfg);
+
+	/* /t0x has a collapsed position below, /t1x and /t2x 6 different words each. */
+	for (u32 i = 0; i < 11; i++)
+		name_f(r, 1, "/t0x/a/w%ux", i);
+	for (u32 i = 0; i < 6; i++) {
+		name_f(r, 1, "/t1x/k%ux", i);
+		name_f(r, 1, "/t2x/m%ux", i);
+	}
+	for (u32 i = 3; i < 11; i++)
+		name_f(r, 1, "/t%ux", i);
+	assert_string_equal(name_f(r, 1, "/t%ux", 50), "/{var}");
+	assert_string_equal(name_f(r, 1, "/t0x/a/w%ux", 2), "/{var}/{var}/{var}");
+	assert_string_equal(name_f(r, 1, "/t1x/k%ux", 2), "/{var}/{var}");
+	assert_string_equal(name_f(r, 1, "/t2x/m%ux", 9), "/{var}/{var}");
+	rt_routes__free(r);
+}
+
+static void test_max_routes(void **state)
+{
+	struct rt_config cfg = {.routes_infer = true};
+	struct rt_routes *r = rt_routes__new(&cfg);
+	char path[64];
+
+	/* 10 x 10 words, two positions deep: 100 names, no position over its cap. */
+	for (u32 i = 0; i < 100; i++) {
+		snprintf(path, sizeof(path), "/a%ux/b%ux", i / 10, i % 10);
+		assert_string_equal(rt_routes__name(r, 1, str(path), false), path);
+	}
+	assert_string_equal(name_f(r, 1, "/a0x"), "{other}");
+	assert_string_equal(name_f(r, 1, "/a0x/%u", 5), "{other}");
+	assert_string_equal(name_f(r, 1, "/new"), "{other}");
+	assert_string_equal(name_f(r, 1, "/a0x/b%ux", 0), "/a0x/b0x");
+	assert_string_equal(name_f(r, 2, "/new"), "/new");
+	rt_routes__free(r);
+}
+
+static void test_cut(void **state)
+{
+	struct rt_config cfg = {.routes_infer = true};
+	struct rt_routes *r = rt_routes__new(&cfg);
+
+	assert_string_equal(rt_routes__name(r, 1, str("/users/12/abc"), true), "/users/{id}/{var}");
+	assert_string_equal(rt_routes__name(r, 1, str("/users/12/abc"), false), "/users/{id}/abc");
+	assert_string_equal(rt_routes__name(r, 1, str("/abc"), true), "/{var}");
+	assert_string_equal(rt_routes__name(r, 1, str("/users/12/abc"), true), "/users/{id}/{var}");
+	rt_routes__free(r);
+}
+
+static u32 next_random(u32 *x)
+{
+	*x = *x * 1664525 + 1013904223;
+	return *x >> 8;
+}
+
+/* Distinct strings by pointer: names are interned. */
+static u32 note(const char **seen, u32 n, const char *s)
+{
+	for (u32 i = 0; i < n; i++)
+		if (seen[i] == s)
+			return n;
+	assert_true(n < 200);
+	seen[n] = s;
+	return n + 1;
+}
+
+static void test_hostile(void **state)
+{
+	struct rt_config cfg = {.routes_infer = true};
+	struct rt_routes *r = rt_routes__new(&cfg);
+	const char *seen[200];
+	u32 n = 0, x = 7;
+	size_t before = mallinfo2().uordblks;
+
+	for (u32 i = 0; i < 1000000; i++) {
+		u32 len = 1 + next_random(&x) % (i % 100 ? 60 : 500);
+		u8 path[512] = "/";
+
+		for (u32 k = 1; k < len; k++) {
+			u32 v = next_random(&x);
+
+			path[k] = v % 7 == 0 ? '/' : (u8)(v >> 3);
+		}
+		n = note(seen, n, rt_routes__name(r, 1, (struct rt_slice){path, len}, i % 50 == 0));
+	}
+	assert_in_range(n, 1, 101);
+	/* 100 names, 1,300 nodes: well below a megabyte. */
+	assert_true(mallinfo2().uordblks - before < 1 << 20);
+	rt_routes__free(r);
+}
+
+/* Paths made of few words, so that positions collapse at all depths in turn. */
+static void test_hostile_words(void **state)
+{
+	struct rt_config cfg = {.routes_infer = true};
+	struct rt_routes *r = rt_routes__new(&cfg);
+
+	for (u32 service = 0; service < 2000; service++) {
+		const char *seen[200];
+		u32 n = 0, x = service;
+
+		for (u32 i = 0; i < 300; i++) {
+			u32 depth = 1 + next_random(&x) % 5, at = 0;
+			char path[128];
+
+			while (depth--)
+				at += (u32)snprintf(path + at, sizeof(path) - at, "/w%ux",
+						    next_random(&x) % (4 + service % 12));
+			n = note(seen, n, rt_routes__name(r, service, str(path), false));
+		}
+		assert_in_range(n, 1, 101);
+	}
+	rt_routes__free(r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_folds),
+		cmocka_unit_test(test_patterns),
+		cmocka_unit_test(test_patterns_before_inference),
+		cmocka_unit_test(test_fanout),
+		cmocka_unit_test(test_merge),
+		cmocka_unit_test(test_max_routes),
+		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_hostile_words),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
