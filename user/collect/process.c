@@ -57,7 +57,7 @@ static const struct rt_family_desc descs[NR_VALUES] = {
 };
 
 struct process {
-	struct rt_series *series[NR_VALUES];
+	struct rt_metric *metrics[NR_VALUES];
 	double values[NR_VALUES];
 };
 
@@ -91,9 +91,7 @@ static int read_stat(struct stat_fields *ret)
 	for (i = 4; i <= 24; i++) {
 		char *end;
 
-		errno = 0;
 		field[i] = (u64)strtoll(p, &end, 10);
-		/* ERANGE: limits of the address space, none of ours. */
 		if (end == p)
 			return -EPROTO;
 		p = end;
@@ -165,13 +163,12 @@ static void process_write(void *state, u64 now)
 	u32 i;
 
 	for (i = 0; i < NR_VALUES; i++)
-		rt_series__set(p->series[i], p->values[i], now);
+		rt_series__set(rt_metric__series(p->metrics[i], NULL), p->values[i], now);
 }
 
 static int process_init(struct rt_registry *r, const struct rt_collect_ctx *ctx, void **ret_state)
 {
 	struct process *p = calloc(1, sizeof(*p));
-	struct rt_metric *metrics[NR_VALUES];
 	struct stat_fields stat;
 	int err = -ENOMEM;
 	u32 i;
@@ -179,18 +176,14 @@ static int process_init(struct rt_registry *r, const struct rt_collect_ctx *ctx,
 	if (!p)
 		return -ENOMEM;
 	for (i = 0; i < NR_VALUES; i++) {
-		metrics[i] = rt_registry__add(r, &descs[i]);
-		if (!metrics[i])
+		p->metrics[i] = rt_registry__add(r, &descs[i]);
+		if (!p->metrics[i])
 			goto fail;
 	}
 	err = read_stat(&stat);
 	if (err)
 		goto fail;
 	p->values[START_TIME] = start_time(stat.starttime);
-	rt_registry__lock(r);
-	for (i = 0; i < NR_VALUES; i++)
-		p->series[i] = rt_metric__series(metrics[i], NULL);
-	rt_registry__unlock(r);
 	*ret_state = p;
 	return 0;
 fail:
