@@ -54,7 +54,7 @@ BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -D__bpf__ \
 SAN_CFLAGS := $(REDTAP_CFLAGS) -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
 FUZZ_CFLAGS := $(REDTAP_CFLAGS) -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
-	-fno-omit-frame-pointer -Wno-unknown-warning-option
+	-fno-omit-frame-pointer -Wno-error
 
 # --- what there is --------------------------------------------------------
 

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Backend `sock`: one tracepoint per operation at the socket layer, after the
+ * kernel took or gave the data (Linux 6.3, commit 6e6eda44b939 "sock: add
+ * tracepoint for send recv length"). The user buffer comes from the registers
+ * of the call that the task is in.
+ */
+#include "lib/maps.bpf.h"
+
+#include "lib/hash.bpf.h"
+
+static __always_inline struct rt_conn *rt_storage_conn(struct sock *sk,
+						       const struct socket *socket, u32 pid,
+						       bool create)
+{
+	struct rt_conn *c = bpf_sk_storage_get(&rt_socks, sk, 0, 0);
+
+	if (c && c->scope_pid == pid)
+		return c;
+	if (!rt_in_scope(sk, pid))
+		return NULL;
+	if (!c) {
+		if (!create)
+			return NULL;
+		c = bpf_sk_storage_get(&rt_socks, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		if (!c) {
+			rt_stat_inc(RT_STAT_LOST_STORAGE);
+			return NULL;
+		}
+		rt_conn_identify(c, sk, socket);
+	}
+	c->scope_pid = pid;
+	return c;
+}
+
+static __always_inline int rt_sock_op(struct sock *sk, u8 dir, int ret)
+{
+	u16 family = sk->__sk_common.skc_family;
+	const struct socket *socket;
+	struct rt_conn *c;
+	struct rt_uio u;
+	u64 id;
+
+	if (!rt_sock_is_stream(family, sk->sk_type, sk->sk_protocol))
+		return 0;
+	/* The kernel's own sockets have no file; the caller's buffer is not theirs. */
+	socket = sk->sk_socket;
+	if (!socket || !((struct socket *)socket)->file)
+		return 0;
+
+	id = bpf_get_current_pid_tgid();
+	if (family == RT_AF_UNIX)
+		c = rt_hash_conn(sk, socket, id >> 32, ret > 0);
+	else
+		c = rt_storage_conn(sk, socket, id >> 32, ret > 0);
+	if (!c)
+		return 0;
+	if (ret <= 0) {
+		rt_on_nothing(c, dir, ret);
+		return 0;
+	}
+	rt_uio_from_regs(&u, (void *)bpf_task_pt_regs(bpf_get_current_task_btf()), c, (u32)id,
+			 ret);
+	rt_on_data(c, &u, ret, id, dir);
+	return 0;
+}
+
+SEC("?tp_btf/sock_send_length")
+int BPF_PROG(rt_sock_send, struct sock *sk, int ret, int flags)
+{
+	return rt_sock_op(sk, RT_SEND, ret);
+}
+
+SEC("?tp_btf/sock_recv_length")
+int BPF_PROG(rt_sock_recv, struct sock *sk, int ret, int flags)
+{
+	if (flags & RT_MSG_PEEK)
+		return 0;
+	return rt_sock_op(sk, RT_RECV, ret);
+}
+
+SEC("?tp_btf/inet_sock_set_state")
+int BPF_PROG(rt_sock_state, struct sock *sk, int old, int new)
+{
+	struct rt_conn *c;
+
+	if (new == RT_TCP_ESTABLISHED)
+		return 0;
+	c = bpf_sk_storage_get(&rt_socks, sk, 0, 0);
+	if (c)
+		rt_on_state(c, old, new, BPF_CORE_READ(sk, sk_err), rt_sock_unacked(sk));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Backend `syscall`: the exit tracepoints of the calls that move socket data.
+ * Works since Linux 5.10, needs tracefs; sees neither io_uring nor the kernel's
+ * own calls. The socket is found through the descriptor: fd -> file -> socket.
+ */
+#include "lib/maps.bpf.h"
+
+#include "lib/hash.bpf.h"
+
+#define RT_S_IFMT 0170000
+#define RT_S_IFSOCK 0140000
+
+/* The descriptor's socket; NULL for other files. Only sockfs has sockets that
+ * can be read and written: one in a file system cannot be opened. */
+static __always_inline struct socket *rt_socket_of_fd(u32 fd)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
+	struct file **slot, *file = NULL;
+
+	if (fd >= BPF_CORE_READ(fdt, max_fds))
+		return NULL;
+	slot = BPF_CORE_READ(fdt, fd) + fd;
+	if (bpf_probe_read_kernel(&file, sizeof(file), slot) || !file)
+		return NULL;
+	if ((BPF_CORE_READ(file, f_inode, i_mode) & RT_S_IFMT) != RT_S_IFSOCK)
+		return NULL;
+	return BPF_CORE_READ(file, private_data);
+}
+
+/* Messages of one sendmmsg or recvmmsg that are looked at one by one. */
+#define RT_MMSG_MAX 8
+
+static __always_inline struct rt_conn *rt_syscall_conn(u32 fd, u64 id, bool create)
+{
+	struct socket *socket = rt_socket_of_fd(fd);
+	struct sock *sk;
+
+	if (!socket)
+		return NULL;
+	sk = BPF_CORE_READ(socket, sk);
+	if (!sk || !rt_sock_is_stream(BPF_CORE_READ(sk, __sk_common.skc_family),
+				      BPF_CORE_READ(sk, sk_type), BPF_CORE_READ(sk, sk_protocol)))
+		return NULL;
+	return rt_hash_conn(sk, socket, id >> 32, create);
+}
+
+static __always_inline int rt_syscall_op(const struct pt_regs *regs, u32 fd, u8 dir, long ret)
+{
+	u64 id = bpf_get_current_pid_tgid();
+	struct rt_conn *c = rt_syscall_conn(fd, id, ret > 0);
+	struct rt_uio u;
+
+	if (!c)
+		return 0;
+	if (ret <= 0) {
+		rt_on_nothing(c, dir, ret);
+		return 0;
+	}
+	rt_uio_from_regs(&u, regs, c, (u32)id, ret);
+	rt_on_data(c, &u, ret, id, dir);
+	return 0;
+}
+
+/* The result is a number of messages; each one's bytes stand in its msg_len. */
+static __always_inline int rt_syscall_mmsg(const struct pt_regs *regs, u32 fd, u8 dir, long ret)
+{
+	const struct mmsghdr *vec = (void *)RT_REGS_ARG2(regs);
+	u64 id = bpf_get_current_pid_tgid();
+	struct rt_conn *c = rt_syscall_conn(fd, id, ret > 0);
+
+	if (!c)
+		return 0;
+	if (ret <= 0) {
+		rt_on_nothing(c, dir, ret);
+		return 0;
+	}
+	for (u32 i = 0; i < RT_MMSG_MAX && i < ret; i++) {
+		struct rt_uio u = {};
+		u32 len = 0;
+
+		bpf_probe_read_user(&len, sizeof(len), &vec[i].msg_len);
+		if (!len)
+			break;
+		rt_uio_msghdr(&u, (u64)&vec[i]);
+		rt_on_data(c, &u, len, id, dir);
+	}
+	return 0;
+}
+
+static __always_inline const struct pt_regs *rt_regs(void)
+{
+	return (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+}
+
+/* sys_exit_{write,writev,sendto,sendmsg,sendmmsg,sendfile64,pwritev2} */
+SEC("?tp")
+int rt_sys_send(struct syscall_exit_ctx *ctx)
+{
+	const struct pt_regs *regs = rt_regs();
+
+	if (ctx->nr == RT_NR_sendmmsg)
+		return rt_syscall_mmsg(regs, RT_REGS_ARG1(regs), RT_SEND, ctx->ret);
+	return rt_syscall_op(regs, RT_REGS_ARG1(regs), RT_SEND, ctx->ret);
+}
+
+/* sys_exit_{read,readv,recvfrom,recvmsg,recvmmsg,preadv2} */
+SEC("?tp")
+int rt_sys_recv(struct syscall_exit_ctx *ctx)
+{
+	const struct pt_regs *regs = rt_regs();
+	u64 flags = 0;
+
+	if (ctx->nr == RT_NR_recvfrom || ctx->nr == RT_NR_recvmmsg)
+		flags = RT_REGS_ARG4(regs);
+	else if (ctx->nr == RT_NR_recvmsg)
+		flags = RT_REGS_ARG3(regs);
+	if (flags & RT_MSG_PEEK)
+		return 0;
+	if (ctx->nr == RT_NR_recvmmsg)
+		return rt_syscall_mmsg(regs, RT_REGS_ARG1(regs), RT_RECV, ctx->ret);
+	return rt_syscall_op(regs, RT_REGS_ARG1(regs), RT_RECV, ctx->ret);
+}
+
+/* sys_exit_splice: bytes without content, out of a socket or into one */
+SEC("?tp")
+int rt_sys_splice(struct syscall_exit_ctx *ctx)
+{
+	const struct pt_regs *regs = rt_regs();
+
+	if (ctx->ret <= 0)
+		return 0;
+	rt_syscall_op(regs, RT_REGS_ARG1(regs), RT_RECV, ctx->ret);
+	return rt_syscall_op(regs, RT_REGS_ARG3(regs), RT_SEND, ctx->ret);
+}
+
+SEC("?tp_btf/inet_sock_set_state")
+int BPF_PROG(rt_sys_state, struct sock *sk, int old, int new)
+{
+	u64 key = (u64)sk;
+	struct rt_conn *c;
+
+	if (new == RT_TCP_ESTABLISHED)
+		return 0;
+	c = bpf_map_lookup_elem(&rt_conns, &key);
+	if (!c)
+		return 0;
+	rt_on_state(c, old, new, BPF_CORE_READ(sk, sk_err), rt_sock_unacked(sk));
+	if (new == RT_TCP_CLOSE)
+		bpf_map_delete_elem(&rt_conns, &key);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

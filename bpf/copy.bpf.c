@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/* The parts of lib/copy.bpf.h that walk an iovec. Global functions: the verifier
+ * looks at each once, not once per caller and path. */
+#include "lib/maps.bpf.h"
+
+#include "lib/copy.bpf.h"
+
+/* The walk of rt_uio_copy() over an iovec: io_left bytes to io_pos of the heads or the probe. */
+int rt_uio_gather(struct rt_conn *c, const struct rt_uio *u, u32 to_probe)
+{
+	const struct iovec *iov;
+
+	if (!c || !u)
+		return 0;
+	iov = (void *)u->base;
+	for (u32 i = 0; i < RT_IOV_MAX && i < u->nr; i++) {
+		u64 pos = *(volatile u64 *)&c->io_pos;
+		u64 len = *(volatile u64 *)&c->io_left;
+		struct iovec v;
+
+		if (!len || pos > RT_HEADS_MAX)
+			break;
+		if (bpf_probe_read_user(&v, sizeof(v), &iov[i]))
+			break;
+		if (len > v.iov_len)
+			len = v.iov_len;
+		if (len > RT_RESP_HEAD_MAX)
+			break;
+		if (len && bpf_probe_read_user((to_probe ? (u8 *)c->probe : c->x.heads) + pos, len,
+					       v.iov_base)) {
+			rt_stat_inc(RT_STAT_READ_FAULTS);
+			break;
+		}
+		c->io_pos += len;
+		c->io_left -= len;
+	}
+	return 0;
+}
+
+/* The last bytes of an iovec's n, RT_TAIL_MAX of them, in io_tail. */
+int rt_uio_tail_iov(struct rt_conn *c, const struct rt_uio *u, u64 n)
+{
+	const struct iovec *iov;
+	u64 first = n - RT_TAIL_MAX;
+
+	if (!c || !u)
+		return -1;
+	iov = (void *)u->base;
+	c->io_pos = 0;
+	c->io_tail = 0;
+	for (u32 i = 0; i < RT_IOV_MAX && i < u->nr; i++) {
+		u64 begin = *(volatile u64 *)&c->io_pos;
+		u64 end, from, len, piece = 0;
+		struct iovec v;
+
+		if (bpf_probe_read_user(&v, sizeof(v), &iov[i]))
+			return -1;
+		end = begin + v.iov_len;
+		c->io_pos = end;
+		if (end <= first)
+			continue;
+		if (end > n)
+			end = n;
+		from = begin < first ? first : begin;
+		len = end - from;
+		if (len > RT_TAIL_MAX)
+			return -1;
+		if (len && bpf_probe_read_user(&piece, len, (u8 *)v.iov_base + (from - begin)))
+			return -1;
+		c->io_tail |= piece << (8 * ((from - first) & 7));
+		if (end == n)
+			return 0;
+	}
+	return -1;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * What all backends call: a chunk of data was taken from or given to a socket,
+ * an operation moved nothing, a socket changed its state. The backend looks the
+ * state up; turn.bpf.c does the rest.
+ */
+#ifndef REDTAP_CAPTURE_BPF_H
+#define REDTAP_CAPTURE_BPF_H
+
+#include "lib/maps.bpf.h"
+#include "lib/sock.bpf.h"
+#include "lib/stat.bpf.h"
+#include "lib/uio.bpf.h"
+
+#define RT_TCP_ESTABLISHED 1
+#define RT_TCP_FIN_WAIT1 4
+#define RT_TCP_CLOSE 7
+#define RT_TCP_CLOSE_WAIT 8
+#define RT_TCP_LAST_ACK 9
+#define RT_ECONNRESET 104
+#define RT_EPIPE 32
+#define RT_ETIMEDOUT 110
+#define RT_MSG_PEEK 2
+
+/* n > 0 bytes moved on the socket. dir: enum rt_dir. */
+int rt_on_data(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 pid_tgid, u32 dir);
+/* An operation that moved nothing: end of stream (ret 0 on receive) or an error. */
+int rt_on_nothing(struct rt_conn *c, u32 dir, int ret);
+/* A TCP socket changed its state to `new`; may run in softirq. sk_err and
+ * whether sent bytes are unacknowledged are read by the caller. */
+int rt_on_state(struct rt_conn *c, int old, int new, int sk_err, u32 unacked);
+/* The socket is gone: finishes what was in progress. */
+int rt_on_gone(struct rt_conn *c);
+
+/* Two threads may send and receive on one socket at once. The holder is a
+ * program on another CPU, done within a microsecond. */
+#define RT_LOCK_SPINS 128
+
+static __always_inline bool rt_conn_trylock(struct rt_conn *c)
+{
+	return __sync_val_compare_and_swap(&c->lock, 0, 1) == 0;
+}
+
+static __always_inline bool rt_conn_lock(struct rt_conn *c)
+{
+	if (rt_conn_trylock(c))
+		return true;
+	for (u32 i = 0; i < RT_LOCK_SPINS; i++) {
+		if (rt_conn_trylock(c))
+			return true;
+	}
+	rt_stat_inc(RT_STAT_LOST_CONTENDED);
+	return false;
+}
+
+static __always_inline void rt_conn_unlock(struct rt_conn *c)
+{
+#ifdef __TARGET_ARCH_x86
+	/* Stores are not reordered with earlier ones on x86: no locked operation. */
+	barrier();
+	*(volatile u32 *)&c->lock = 0;
+#else
+	__sync_lock_test_and_set(&c->lock, 0);
+#endif
+}
+
+#endif /* REDTAP_CAPTURE_BPF_H */

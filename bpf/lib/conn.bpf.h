@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The state that hangs on a socket. */
+#ifndef REDTAP_CONN_BPF_H
+#define REDTAP_CONN_BPF_H
+
+#include "vmlinux.h"
+
+#include "redtap/event.h"
+
+enum rt_phase {
+	RT_PHASE_IDLE = 0, /* no request seen yet */
+	RT_PHASE_REQ = 1,  /* in the request turn */
+	RT_PHASE_RESP = 2, /* in the response turn */
+	RT_PHASE_LEFT = 3, /* not ours, or upgraded: bytes are only counted */
+};
+
+enum rt_dir {
+	RT_SEND = 0,
+	RT_RECV = 1,
+};
+
+/* What the bytes of an unclaimed turn were last found to be. */
+enum rt_turn {
+	RT_TURN_NONE = 0,    /* no turn yet */
+	RT_TURN_OPEN = 1,    /* fewer bytes than a signature needs */
+	RT_TURN_UNKNOWN = 2, /* no signature fits: the rest of the turn is only counted */
+};
+
+struct rt_conn {
+	u32 lock;
+	u32 ino;	/* inode number of the socket */
+	u64 sk;		/* addresses, to find in the sweep whether the socket still lives */
+	u64 socket;
+	u64 idle_bytes; /* resp_bytes at the sweep's last report */
+
+	u32 scope_pid;	/* process the scope was last decided for: it is in scope */
+	u32 noted_pid;	/* process last announced */
+
+	u8 phase;	/* enum rt_phase */
+	u8 turn;	/* enum rt_turn, of bytes that belong to no exchange (yet) */
+	u8 turn_dir;	/* enum rt_dir of that turn */
+	u8 probe_len;	/* bytes in probe */
+	u8 misses;	/* turns that fitted no signature, in a row */
+	u8 opaque;	/* bytes of a socket that was left count as opaque, not unknown */
+	u8 resp_kind;	/* enum rt_sig_kind of the response turn; 0: not decided */
+	u8 tunnel;	/* the request asks for a tunnel */
+
+	u8 req_row;	/* row of req_sigs that matched last, plus one */
+	u8 closing;	/* a close came while the state was locked */
+	u16 row;	/* what rt_infer() found; kept here for the reason given at io_pos */
+	u32 mm_idx;	/* position in the vector of a sendmmsg or recvmmsg */
+	u64 mm_vec;
+	u32 mm_tid;
+	u32 mm_ret;
+	/* Where a walk over an iovec stands. Kept here and not in registers: the
+	 * verifier then sees the same unknown numbers on every round and does not
+	 * follow each combination of lengths. */
+	u64 io_pos;
+	u64 io_left;
+	u64 io_tail;
+
+	u64 turn_start; /* when the unclaimed turn began */
+	u64 turn_bytes;
+
+	u64 probe[4];	/* first bytes of the unclaimed turn; 16 are used, see turn.bpf.h */
+
+	struct rt_exchange x;
+	/* The verifier bounds offset and length of a head copy apart, not their
+	 * sum: the sum of its bounds must still lie inside the map value. */
+	u8 slack[RT_RESP_HEAD_MAX];
+};
+
+#endif /* REDTAP_CONN_BPF_H */

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Copies out of a user buffer into a socket's state: heads, probe, tail. */
+#ifndef REDTAP_COPY_BPF_H
+#define REDTAP_COPY_BPF_H
+
+#include "lib/maps.bpf.h"
+#include "lib/stat.bpf.h"
+#include "lib/uio.bpf.h"
+
+/* Largest offset at which a copy into the heads may begin. */
+#define RT_HEADS_MAX (RT_REQ_HEAD_MAX + RT_RESP_HEAD_MAX - 1)
+
+/* copy.bpf.c */
+int rt_uio_gather(struct rt_conn *c, const struct rt_uio *u, u32 to_probe);
+int rt_uio_tail_iov(struct rt_conn *c, const struct rt_uio *u, u64 n);
+
+/*
+ * Copies at most `room` (up to `cap`) of the operation's `n` bytes to heads or probe + off.
+ * Returns how many bytes were copied. The verifier sees off <= RT_HEADS_MAX and
+ * room <= cap apart: the state has slack behind its heads.
+ */
+static __always_inline u32 rt_uio_copy(struct rt_conn *c, bool to_probe, u32 off, u32 room,
+				       const u32 cap, const struct rt_uio *u, u64 n)
+{
+	u8 *dst = to_probe ? (u8 *)c->probe : c->x.heads;
+
+	if (room > n)
+		room = n;
+	if (room > cap || off > RT_HEADS_MAX || !u->base)
+		return 0;
+	if (u->nr) {
+		c->io_pos = off;
+		c->io_left = room;
+		rt_uio_gather(c, u, to_probe);
+		return room - (u32)c->io_left;
+	}
+	if (bpf_probe_read_user(dst + off, room, (void *)u->base)) {
+		rt_stat_inc(RT_STAT_READ_FAULTS);
+		return 0;
+	}
+	return room;
+}
+
+/* The first bytes of an operation for a signature: fills the probe, of which
+ * `had` bytes are there already, up to RT_SIG_LEN. Returns how many were added. */
+static __always_inline u32 rt_uio_probe(struct rt_conn *c, u32 had, const struct rt_uio *u, u64 n)
+{
+	if (had >= RT_SIG_LEN)
+		return 0;
+	return rt_uio_copy(c, true, had, RT_SIG_LEN - had, RT_SIG_LEN, u, n);
+}
+
+/* The first RT_SIG_LEN bytes without a state to keep them in; from one piece only. */
+static __always_inline int rt_uio_peek(u64 data[RT_SIG_LEN / 8], const struct rt_uio *u)
+{
+	u64 from = u->base;
+
+	if (!u->base)
+		return -1;
+	if (u->nr) {
+		struct iovec v;
+
+		if (bpf_probe_read_user(&v, sizeof(v), (void *)u->base) ||
+		    v.iov_len < RT_SIG_LEN)
+			return -1;
+		from = (u64)v.iov_base;
+	}
+	return bpf_probe_read_user(data, RT_SIG_LEN, (void *)from);
+}
+
+/* Reads the last RT_TAIL_MAX of n bytes, which may lie in several pieces, into
+ * the exchange's tail. n >= RT_TAIL_MAX. Returns 0, or -1 when they cannot be read. */
+static __always_inline int rt_uio_tail(struct rt_conn *c, const struct rt_uio *u, u64 n)
+{
+	if (!u->base)
+		return -1;
+	if (!u->nr)
+		return bpf_probe_read_user(c->x.tail, RT_TAIL_MAX,
+					   (void *)(u->base + n - RT_TAIL_MAX));
+	if (rt_uio_tail_iov(c, u, n))
+		return -1;
+	__builtin_memcpy(c->x.tail, &c->io_tail, RT_TAIL_MAX);
+	return 0;
+}
+
+#endif /* REDTAP_COPY_BPF_H */

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* State of sockets that are kept in the hash map, by address. */
+#ifndef REDTAP_HASH_BPF_H
+#define REDTAP_HASH_BPF_H
+
+#include "lib/capture.bpf.h"
+#include "lib/scope.bpf.h"
+
+/* The socket's state; made when it is in scope and `create` is set. A state left
+ * by an earlier socket at this address is finished first. */
+static __always_inline struct rt_conn *rt_hash_conn(const struct sock *sk,
+						    const struct socket *socket, u32 pid,
+						    bool create)
+{
+	u64 key = (u64)sk;
+	struct rt_conn *c = bpf_map_lookup_elem(&rt_conns, &key), *zero;
+	u32 none = 0;
+
+	if (c && c->ino != rt_socket_ino(socket)) {
+		c->x.flags |= RT_X_LOCAL_FIN;
+		rt_on_gone(c);
+		bpf_map_delete_elem(&rt_conns, &key);
+		c = NULL;
+	}
+	if (c && c->scope_pid == pid)
+		return c;
+	if (!rt_in_scope(sk, pid))
+		return NULL;
+	if (c) {
+		c->scope_pid = pid;
+		return c;
+	}
+	if (!create)
+		return NULL;
+	zero = bpf_map_lookup_elem(&rt_zero, &none);
+	if (!zero || bpf_map_update_elem(&rt_conns, &key, zero, BPF_NOEXIST)) {
+		rt_stat_inc(RT_STAT_LOST_CONN_MAP);
+		return NULL;
+	}
+	c = bpf_map_lookup_elem(&rt_conns, &key);
+	if (!c)
+		return NULL;
+	rt_conn_identify(c, sk, socket);
+	c->scope_pid = pid;
+	return c;
+}
+
+#endif /* REDTAP_HASH_BPF_H */

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Declarations of the shared maps; maps.bpf.c defines them and says who owns what. */
+#ifndef REDTAP_MAPS_BPF_H
+#define REDTAP_MAPS_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+#include "redtap/bpfcfg.h"
+#include "redtap/event.h"
+
+#include "lib/conn.bpf.h"
+
+struct rt_ring_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20);
+};
+
+struct rt_socks_map {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct rt_conn);
+};
+
+struct rt_conns_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, RT_CONN_HASH_MAX);
+	__type(key, u64);
+	__type(value, struct rt_conn);
+};
+
+struct rt_zero_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct rt_conn);
+};
+
+struct rt_stats_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RT_NR_STATS);
+	__type(key, u32);
+	__type(value, u64);
+};
+
+struct rt_procs_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, RT_PROC_MAX);
+	__type(key, u32);
+	__type(value, u64);
+};
+
+struct rt_netns_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, RT_SCOPE_NETNS_MAX);
+	__type(key, u32);
+	__type(value, u8);
+};
+
+struct rt_pids_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, RT_SCOPE_PID_MAX);
+	__type(key, u32);
+	__type(value, u8);
+};
+
+struct rt_cgroups_map {
+	__uint(type, BPF_MAP_TYPE_CGROUP_ARRAY);
+	__uint(max_entries, RT_SCOPE_CGROUP_MAX);
+	__type(key, u32);
+	__type(value, u32);
+};
+
+struct rt_exes_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, RT_SCOPE_EXE_MAX);
+	__type(key, struct rt_exe_key);
+	__type(value, u8);
+};
+
+extern struct rt_ring_map rt_ring SEC(".maps");
+extern struct rt_socks_map rt_socks SEC(".maps");
+extern struct rt_conns_map rt_conns SEC(".maps");
+extern struct rt_zero_map rt_zero SEC(".maps");
+extern struct rt_stats_map rt_stats SEC(".maps");
+extern struct rt_procs_map rt_procs SEC(".maps");
+extern struct rt_netns_map rt_netns SEC(".maps");
+extern struct rt_pids_map rt_pids SEC(".maps");
+extern struct rt_cgroups_map rt_cgroups SEC(".maps");
+extern struct rt_exes_map rt_exes SEC(".maps");
+
+extern const volatile struct rt_bpf_cfg rt_cfg;
+
+#endif /* REDTAP_MAPS_BPF_H */

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Which sockets and processes are looked at. Decided before any user byte is
+ * read. Flags of one kind widen the scope, different kinds narrow each other.
+ */
+#ifndef REDTAP_SCOPE_BPF_H
+#define REDTAP_SCOPE_BPF_H
+
+#include "lib/maps.bpf.h"
+#include "lib/stat.bpf.h"
+
+static __always_inline bool rt_scope_port(u16 port)
+{
+	for (u32 i = 0; i < RT_SCOPE_PORT_MAX; i++) {
+		if (i >= rt_cfg.nr_ports)
+			return false;
+		if (port >= rt_cfg.ports[i].lo && port <= rt_cfg.ports[i].hi)
+			return true;
+	}
+	return false;
+}
+
+/* A new executable: ask user space once, and wake it. Out of scope until it answers. */
+static __always_inline bool rt_scope_exe(u32 pid)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	u8 asked = RT_VERDICT_ASKED;
+	struct rt_exe_key key = {};
+	struct rt_exe_event *ev;
+	struct inode *inode;
+	u8 *verdict;
+
+	inode = BPF_CORE_READ(task, mm, exe_file, f_inode);
+	key.ino = BPF_CORE_READ(inode, i_ino);
+	key.dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	verdict = bpf_map_lookup_elem(&rt_exes, &key);
+	if (verdict)
+		return *verdict == RT_VERDICT_IN;
+
+	ev = bpf_ringbuf_reserve(&rt_ring, sizeof(*ev), 0);
+	if (!ev) {
+		rt_stat_inc(RT_STAT_LOST_RING_FULL);
+		return false;
+	}
+	bpf_map_update_elem(&rt_exes, &key, &asked, BPF_NOEXIST);
+	*ev = (struct rt_exe_event){
+		.type = RT_EV_EXE,
+		.size = sizeof(*ev),
+		.pid = pid,
+		.dev = key.dev,
+		.ino = key.ino,
+	};
+	rt_stat_inc(RT_STAT_RECORDS);
+	bpf_ringbuf_submit(ev, BPF_RB_FORCE_WAKEUP);
+	return false;
+}
+
+static __always_inline bool rt_scope_process(u32 pid)
+{
+	if (pid == rt_cfg.self_tgid)
+		return false;
+	if (rt_cfg.nr_pids && !bpf_map_lookup_elem(&rt_pids, &pid))
+		return false;
+	if (rt_cfg.nr_cgroups) {
+		bool in = false;
+
+		for (u32 i = 0; i < RT_SCOPE_CGROUP_MAX && i < rt_cfg.nr_cgroups; i++) {
+			if (bpf_current_task_under_cgroup(&rt_cgroups, i) == 1) {
+				in = true;
+				break;
+			}
+		}
+		if (!in)
+			return false;
+	}
+	if (rt_cfg.nr_exes && !rt_scope_exe(pid))
+		return false;
+	return true;
+}
+
+static __always_inline bool rt_scope_socket(const struct sock *sk)
+{
+	if (rt_cfg.nr_netns) {
+		u32 inum = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+
+		if (!bpf_map_lookup_elem(&rt_netns, &inum))
+			return false;
+	}
+	if (rt_cfg.nr_ports) {
+		u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+		u16 dport = BPF_CORE_READ(sk, __sk_common.skc_dport);
+
+		if (family == RT_FAMILY_UNIX)
+			return false;
+		if (!rt_scope_port(BPF_CORE_READ(sk, __sk_common.skc_num)) &&
+		    !rt_scope_port(bpf_ntohs(dport)))
+			return false;
+	}
+	return true;
+}
+
+static __always_inline bool rt_in_scope(const struct sock *sk, u32 pid)
+{
+	return rt_scope_socket(sk) && rt_scope_process(pid);
+}
+
+#endif /* REDTAP_SCOPE_BPF_H */

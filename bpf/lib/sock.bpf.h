@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* What a socket is: family, ports, namespace, identity. Reads go through CO-RE
+ * probe reads, so that trusted, untrusted and stale pointers all do. */
+#ifndef REDTAP_SOCK_BPF_H
+#define REDTAP_SOCK_BPF_H
+
+#include "lib/maps.bpf.h"
+#include <bpf/bpf_endian.h>
+
+#define RT_AF_UNIX 1
+#define RT_AF_INET 2
+#define RT_AF_INET6 10
+#define RT_SOCK_STREAM 1
+#define RT_IPPROTO_TCP 6
+#define RT_IPPROTO_MPTCP 262
+
+static __always_inline bool rt_sock_is_stream(u16 family, u16 type, u16 protocol)
+{
+	if (type != RT_SOCK_STREAM)
+		return false;
+	if (family == RT_AF_INET || family == RT_AF_INET6)
+		return protocol == RT_IPPROTO_TCP || protocol == RT_IPPROTO_MPTCP;
+	return family == RT_AF_UNIX;
+}
+
+static __always_inline u32 rt_socket_ino(const struct socket *socket)
+{
+	const struct socket_alloc *sa = (const void *)socket;
+
+	return (u32)BPF_CORE_READ(sa, vfs_inode.i_ino);
+}
+
+/* Whether bytes that were handed over are not yet acknowledged by the peer. */
+static __always_inline bool rt_sock_unacked(const struct sock *sk)
+{
+	const struct tcp_sock *tp = (const void *)sk;
+
+	return BPF_CORE_READ(tp, snd_una) != BPF_CORE_READ(tp, write_seq);
+}
+
+/* Fills what stays the same for a socket's life. */
+static __always_inline void rt_conn_identify(struct rt_conn *c, const struct sock *sk,
+					     const struct socket *socket)
+{
+	struct rt_exchange *x = &c->x;
+
+	c->sk = (u64)sk;
+	c->socket = (u64)socket;
+	c->ino = rt_socket_ino(socket);
+
+	x->type = RT_EV_EXCHANGE;
+	/* Address bits above the alignment tell apart what the 32-bit number may not.
+	 * Read back, as the verifier allows no arithmetic of this kind on a pointer. */
+	x->conn_id = (u64)c->ino | *(volatile u64 *)&c->sk >> 6 << 32;
+	x->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	x->family = (u8)BPF_CORE_READ(sk, __sk_common.skc_family);
+	if (x->family == RT_AF_UNIX)
+		return;
+	x->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	x->peer_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	if (x->family == RT_AF_INET)
+		bpf_core_read(x->peer_addr, 4, &sk->__sk_common.skc_daddr);
+	else
+		bpf_core_read(x->peer_addr, 16, &sk->__sk_common.skc_v6_daddr);
+}
+
+/* Whether the socket that `c` belongs to still lives and is not a successor at
+ * the same address. Closing clears sk_socket before the memory is freed. */
+static __always_inline bool rt_conn_alive(const struct rt_conn *c)
+{
+	const struct sock *sk = (const void *)c->sk;
+	struct socket *socket = BPF_CORE_READ(sk, sk_socket);
+
+	return (u64)socket == c->socket && rt_socket_ino(socket) == c->ino;
+}
+
+#endif /* REDTAP_SOCK_BPF_H */

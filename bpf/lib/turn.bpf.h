@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* What the sweep shares with the state machine. */
+#ifndef REDTAP_TURN_BPF_H
+#define REDTAP_TURN_BPF_H
+
+#include "lib/maps.bpf.h"
+
+/* The record's length; bounded anew, for the verifier. */
+static __always_inline u32 rt_exchange_size(struct rt_exchange *x)
+{
+	u32 req_len = x->req_len, resp_len = x->resp_len, size;
+
+	if (req_len > RT_REQ_HEAD_MAX)
+		req_len = RT_REQ_HEAD_MAX;
+	if (resp_len > RT_RESP_HEAD_MAX)
+		resp_len = RT_RESP_HEAD_MAX;
+	size = __builtin_offsetof(struct rt_exchange, heads) + req_len + resp_len;
+	x->size = size;
+	return size;
+}
+
+static __always_inline bool rt_turn_busy(const struct rt_conn *c)
+{
+	return c->phase == RT_PHASE_REQ || c->phase == RT_PHASE_RESP;
+}
+
+#endif /* REDTAP_TURN_BPF_H */

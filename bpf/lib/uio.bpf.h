@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The user buffer of one socket operation: a single range, an iovec, or nothing
+ * readable (sendfile, splice, io_uring: bytes counted without content).
+ */
+#ifndef REDTAP_UIO_BPF_H
+#define REDTAP_UIO_BPF_H
+
+#include "lib/maps.bpf.h"
+#include "lib/stat.bpf.h"
+
+#define RT_PF_IO_WORKER 0x00000010
+
+struct rt_uio {
+	u64 base; /* address of the bytes, or of the iovec when nr > 0; 0: not readable */
+	u32 nr;	  /* iovec entries */
+};
+
+static __always_inline void rt_uio_msghdr(struct rt_uio *u, u64 addr)
+{
+	struct user_msghdr hdr;
+
+	if (bpf_probe_read_user(&hdr, sizeof(hdr), (void *)addr)) {
+		rt_stat_inc(RT_STAT_READ_FAULTS);
+		return;
+	}
+	u->base = (u64)hdr.msg_iov;
+	u->nr = hdr.msg_iovlen > 0xffff ? 0xffff : hdr.msg_iovlen;
+	if (!u->nr)
+		u->base = 0;
+}
+
+/*
+ * sendmmsg and recvmmsg move several messages in one call. The kernel writes a
+ * message's msg_len before it goes on to the next, so a hit that finds the
+ * previous message's length in place is the next one of the same call.
+ */
+static __always_inline u64 rt_mmsg_entry(struct rt_conn *c, u64 vec, u32 vlen, u32 tid, u32 ret)
+{
+	struct mmsghdr *entry = (void *)vec;
+	u32 idx = 0, len = 0;
+
+	if (c->mm_vec == vec && c->mm_tid == tid && c->mm_idx + 1 < vlen) {
+		bpf_probe_read_user(&len, sizeof(len), &entry[c->mm_idx].msg_len);
+		if (len == c->mm_ret)
+			idx = c->mm_idx + 1;
+	}
+	c->mm_vec = vec;
+	c->mm_tid = tid;
+	c->mm_idx = idx;
+	c->mm_ret = ret;
+	return (u64)&entry[idx];
+}
+
+/* The buffer of the socket call that the current task is in, by its registers. */
+static __always_inline void rt_uio_from_regs(struct rt_uio *u, const struct pt_regs *regs,
+					     struct rt_conn *c, u32 tid, u32 ret)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	u->base = 0;
+	u->nr = 0;
+	/* A worker's registers are not those of the call it works for. */
+	if (!RT_REGS_NATIVE(regs) || (BPF_CORE_READ(task, flags) & RT_PF_IO_WORKER))
+		return;
+
+	switch (RT_REGS_NR(regs)) {
+	case RT_NR_read:
+	case RT_NR_write:
+	case RT_NR_sendto:
+	case RT_NR_recvfrom:
+		u->base = RT_REGS_ARG2(regs);
+		break;
+	case RT_NR_readv:
+	case RT_NR_writev:
+	case RT_NR_preadv2:
+	case RT_NR_pwritev2: {
+		u64 nr = RT_REGS_ARG3(regs);
+
+		u->base = RT_REGS_ARG2(regs);
+		u->nr = nr > 0xffff ? 0xffff : nr;
+		break;
+	}
+	case RT_NR_sendmsg:
+	case RT_NR_recvmsg:
+		rt_uio_msghdr(u, RT_REGS_ARG2(regs));
+		break;
+	case RT_NR_sendmmsg:
+	case RT_NR_recvmmsg:
+		rt_uio_msghdr(u, rt_mmsg_entry(c, RT_REGS_ARG2(regs), RT_REGS_ARG3(regs), tid,
+					       ret));
+		break;
+	}
+}
+
+#endif /* REDTAP_UIO_BPF_H */

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/* Every shared map once, and the configuration in rodata. */
+#include "lib/maps.bpf.h"
+
+/* What the loader set; frozen at load. */
+const volatile struct rt_bpf_cfg rt_cfg = {
+	.ring_wake = 1 << 20,
+	.idle_ns = 400000000,
+};
+
+/* Records for user space. Written by every hook, read by the ring consumer.
+ * Size: --ring-size. */
+struct rt_ring_map rt_ring SEC(".maps");
+
+/* State of TCP sockets. Written by the hooks and the sweep; the kernel deletes
+ * an entry with its socket. About 2 KB per socket that moved data in scope. */
+struct rt_socks_map rt_socks SEC(".maps");
+
+/* State of sockets that cannot have storage: Unix sockets (nothing tells of
+ * their end) and every socket of the syscall backend (its programs may not use
+ * socket storage). Key: the socket's address; the inode number in the value
+ * tells a reused address. Written by the hooks; deleted at TCP close and by the
+ * sweep when the socket is gone. At most RT_CONN_HASH_MAX, on demand. */
+struct rt_conns_map rt_conns SEC(".maps");
+
+/* One zeroed state, to insert new entries from. Never written. */
+struct rt_zero_map rt_zero SEC(".maps");
+
+/* Counters by enum rt_stat. Written by every program, read at scrape. */
+struct rt_stats_map rt_stats SEC(".maps");
+
+/* Processes announced to user space: thread group id -> start time. Written by
+ * the hooks, deleted at exec and exit. */
+struct rt_procs_map rt_procs SEC(".maps");
+
+/* Scope, written by the loader: network namespace inodes, thread group ids,
+ * cgroup v2 directories; and verdicts on executables, asked for by the hooks
+ * and given by user space. */
+struct rt_netns_map rt_netns SEC(".maps");
+struct rt_pids_map rt_pids SEC(".maps");
+struct rt_cgroups_map rt_cgroups SEC(".maps");
+struct rt_exes_map rt_exes SEC(".maps");
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * The exchange state machine. A socket's bytes alternate: a request turn, then
+ * a response turn. An exchange ends when the next request begins, when the
+ * socket closes, or when user space finds it complete in a report of the sweep.
+ * There is no protocol code here: signatures say what may open a turn.
+ *
+ * Functions that are not static are global to the verifier: each is looked at
+ * once, with its arguments unknown, and not once per caller and path.
+ */
+#include "lib/maps.bpf.h"
+
+#include "lib/capture.bpf.h"
+#include "lib/copy.bpf.h"
+#include "lib/infer.bpf.h"
+#include "lib/proc.bpf.h"
+#include "lib/turn.bpf.h"
+
+/* Turns without any known signature after which a socket is given up. */
+#define RT_MISSES_MAX 32
+
+static __always_inline u64 rt_ring_flags(void)
+{
+	return bpf_ringbuf_query(&rt_ring, BPF_RB_AVAIL_DATA) > rt_cfg.ring_wake ?
+		       BPF_RB_FORCE_WAKEUP :
+		       BPF_RB_NO_WAKEUP;
+}
+
+/* The exchange is over: one record, and the state is free for the next. */
+int rt_turn_finish(struct rt_conn *c, u64 now)
+{
+	struct rt_exchange *x;
+	u32 size;
+
+	if (!c)
+		return 0;
+	x = &c->x;
+	if (!x->end)
+		x->end = now;
+	size = rt_exchange_size(x);
+	if (size > sizeof(*x))
+		return 0;
+	if (bpf_ringbuf_output(&rt_ring, x, size, rt_ring_flags())) {
+		rt_stat_inc(RT_STAT_LOST_RING_FULL);
+		/* One that the sweep reported may have been counted already; user
+		 * space settles those when the socket's next record comes. */
+		rt_stat_inc(RT_STAT_EXCHANGES_EVICTED);
+	} else {
+		rt_stat_inc(RT_STAT_RECORDS);
+	}
+	c->phase = RT_PHASE_IDLE;
+	return 0;
+}
+
+static __always_inline void rt_turn_owner(struct rt_conn *c, u64 pid_tgid)
+{
+	u32 pid = pid_tgid >> 32;
+
+	c->x.tid = (u32)pid_tgid;
+	if (c->x.pid == pid)
+		return;
+	c->x.pid = pid;
+	bpf_get_current_comm(c->x.comm, sizeof(c->x.comm));
+	if (c->noted_pid != pid) {
+		c->noted_pid = pid;
+		rt_proc_note(pid, c->x.netns);
+	}
+}
+
+/* A request was recognised in the unclaimed turn; its first bytes are in probe. */
+int rt_turn_begin(struct rt_conn *c, u32 row, u32 probed, u64 pid_tgid)
+{
+	const volatile struct rt_sig *sig = &rt_cfg.req_sigs[(row - 1) & (RT_SIG_MAX - 1)];
+	struct rt_exchange *x;
+
+	if (!c)
+		return 0;
+	x = &c->x;
+	rt_stat_inc(RT_STAT_EXCHANGES_STARTED);
+	c->phase = RT_PHASE_REQ;
+	c->req_row = row;
+	c->resp_kind = RT_SIG_NONE;
+	c->tunnel = !!(sig->flags & RT_SIG_TUNNEL);
+	c->misses = 0;
+	c->idle_bytes = 0;
+
+	x->flags = 0;
+	x->seq++;
+	x->proto = sig->proto;
+	x->role = c->turn_dir == RT_RECV ? RT_ROLE_SERVER : RT_ROLE_CLIENT;
+	x->tail_len = 0;
+	x->req_start = c->turn_start;
+	x->resp_start = 0;
+	x->resp_end = 0;
+	x->end = 0;
+	x->req_bytes = c->turn_bytes;
+	x->resp_bytes = 0;
+	x->resp_len = 0;
+	x->interim_bytes = 0;
+	/* Bytes probed in earlier operations; those of this one are copied by the caller. */
+	x->req_len = probed;
+	__builtin_memcpy(x->heads, c->probe, RT_SIG_LEN);
+	rt_turn_owner(c, pid_tgid);
+	return 0;
+}
+
+int rt_turn_request_bytes(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now)
+{
+	struct rt_exchange *x;
+	u32 len;
+
+	if (!c || !u)
+		return 0;
+	x = &c->x;
+	len = x->req_len;
+	if (!u->base)
+		x->flags |= RT_X_REQ_BLIND;
+	/* The head grows only while it is whole, and while no response follows it. */
+	if (!x->resp_bytes && !x->interim_bytes && len < RT_REQ_HEAD_MAX && len == x->req_bytes)
+		x->req_len = len + rt_uio_copy(c, false, len, RT_REQ_HEAD_MAX - len,
+					       RT_REQ_HEAD_MAX, u, n);
+	x->req_bytes += n;
+	x->req_end = now;
+	if (x->req_bytes > x->req_len)
+		x->flags |= RT_X_REQ_CUT;
+	return 0;
+}
+
+/* Keeps the last bytes of a response that outgrows its captured head. */
+int rt_turn_tail(struct rt_conn *c, const struct rt_uio *u, u64 n, u32 had)
+{
+	u64 *tail, old = 0, piece = 0;
+	struct rt_exchange *x;
+	u32 end;
+
+	if (!c || !u)
+		return 0;
+	x = &c->x;
+	tail = (u64 *)x->tail;
+	end = (u32)x->req_len + had;
+	if (n >= RT_TAIL_MAX) {
+		x->tail_len = rt_uio_tail(c, u, n) ? 0 : RT_TAIL_MAX;
+		return 0;
+	}
+	if (x->tail_len == RT_TAIL_MAX) {
+		old = *tail;
+	} else if (had >= RT_TAIL_MAX && end >= RT_TAIL_MAX && end <= RT_HEADS_MAX) {
+		__builtin_memcpy(&old, &x->heads[end - RT_TAIL_MAX], sizeof(old));
+	} else {
+		x->tail_len = 0;
+		return 0;
+	}
+	x->tail_len = 0;
+	/* Rare: the end in a small write of its own. In pieces it is not worth the walk. */
+	if (!u->base || u->nr > 1)
+		return 0;
+	if (u->nr == 1) {
+		struct iovec v;
+
+		if (bpf_probe_read_user(&v, sizeof(v), (void *)u->base) ||
+		    bpf_probe_read_user(&piece, n & 7, v.iov_base))
+			return 0;
+	} else if (bpf_probe_read_user(&piece, n & 7, (void *)u->base)) {
+		return 0;
+	}
+	*tail = old >> (8 * n) | piece << (64 - 8 * n);
+	x->tail_len = RT_TAIL_MAX;
+	return 0;
+}
+
+/* An interim response came in a turn of its own, and now the next one begins. */
+static __always_inline void rt_turn_interim_over(struct rt_conn *c)
+{
+	struct rt_exchange *x = &c->x;
+
+	x->flags |= RT_X_INTERIM;
+	x->interim_bytes = x->resp_bytes;
+	x->resp_len = 0;
+	x->resp_start = 0;
+	x->tail_len = 0;
+	c->resp_kind = RT_SIG_NONE;
+}
+
+/* Decides what the response turn is, from its captured head. Returns the row's flags. */
+static __always_inline u8 rt_turn_classify(struct rt_conn *c, const u64 *data, u32 have)
+{
+	u32 row = rt_infer(c, data, have, true);
+
+	if (!row)
+		return 0;
+	c->resp_kind = rt_cfg.resp_sigs[(row - 1) & (RT_SIG_MAX - 1)].kind;
+	return rt_cfg.resp_sigs[(row - 1) & (RT_SIG_MAX - 1)].flags;
+}
+
+int rt_turn_response_bytes(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now,
+			   u64 pid_tgid)
+{
+	struct rt_exchange *x;
+	u64 data[2] = {};
+	u8 flags = 0;
+	u32 len, off;
+
+	if (!c || !u)
+		return 0;
+	x = &c->x;
+
+	if (c->resp_kind == RT_SIG_INTERIM) {
+		/* The final response, another interim one, or more of this one? */
+		if (n >= RT_SIG_LEN && !rt_uio_peek(data, u) && rt_infer(c, data, RT_SIG_LEN, true))
+			rt_turn_interim_over(c);
+	}
+	if (c->phase == RT_PHASE_REQ) {
+		c->phase = RT_PHASE_RESP;
+		rt_turn_owner(c, pid_tgid);
+	}
+	if (!x->resp_start)
+		x->resp_start = now;
+	if (!u->base) {
+		x->flags |= RT_X_RESP_BLIND;
+		x->tail_len = 0;
+	} else {
+		x->flags &= ~RT_X_RESP_BLIND;
+	}
+
+	len = x->resp_len;
+	off = (u32)x->req_len + len;
+	if (len < RT_RESP_HEAD_MAX && len == x->resp_bytes - x->interim_bytes)
+		x->resp_len = len + rt_uio_copy(c, false, off, RT_RESP_HEAD_MAX - len,
+						RT_RESP_HEAD_MAX, u, n);
+	x->resp_bytes += n;
+	x->resp_end = now;
+	if (x->resp_bytes - x->interim_bytes > x->resp_len) {
+		x->flags |= RT_X_RESP_CUT;
+		if (u->base)
+			rt_turn_tail(c, u, n, len);
+	}
+
+	if (c->resp_kind == RT_SIG_NONE) {
+		off = x->req_len;
+		if (off > RT_REQ_HEAD_MAX)
+			return 0;
+		__builtin_memcpy(data, &x->heads[off], sizeof(data));
+		flags = rt_turn_classify(c, data, x->resp_len);
+	}
+	if ((flags & RT_SIG_UPGRADE) || (c->tunnel && (flags & RT_SIG_SUCCESS))) {
+		x->flags |= RT_X_UPGRADED;
+		rt_turn_finish(c, now);
+		c->phase = RT_PHASE_LEFT;
+	}
+	return 0;
+}
+
+static __always_inline void rt_count_bytes(const struct rt_conn *c, u64 n)
+{
+	if (c->phase == RT_PHASE_REQ || c->phase == RT_PHASE_RESP)
+		rt_stat_add(RT_STAT_BYTES_PARSED, n);
+	else if (c->opaque)
+		rt_stat_add(RT_STAT_BYTES_OPAQUE, n);
+	else
+		rt_stat_add(RT_STAT_BYTES_UNKNOWN, n);
+}
+
+/* The unclaimed turn's bytes turned out to belong to the exchange in progress. */
+static __always_inline void rt_turn_fold(struct rt_conn *c)
+{
+	if (c->turn == RT_TURN_OPEN && c->phase == RT_PHASE_RESP)
+		c->x.req_bytes += c->turn_bytes;
+	c->turn = RT_TURN_NONE;
+	c->probe_len = 0;
+}
+
+/*
+ * Bytes that open a turn, or carry on one that is not decided yet. Returns 1
+ * when they were a request and the exchange has begun.
+ */
+int rt_turn_open(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now, u32 dir)
+{
+	u32 had, row;
+	bool busy;
+	u8 kind;
+
+	if (!c || !u)
+		return 0;
+	busy = c->phase == RT_PHASE_RESP;
+	had = c->probe_len;
+	if (c->turn == RT_TURN_NONE || c->turn_dir != dir) {
+		c->turn = RT_TURN_OPEN;
+		c->turn_dir = dir;
+		c->turn_start = now;
+		c->turn_bytes = 0;
+		c->probe_len = had = 0;
+		c->probe[0] = c->probe[1] = 0;
+	}
+	if (c->turn == RT_TURN_UNKNOWN || had >= RT_SIG_LEN) {
+		c->turn_bytes += n;
+		return 0;
+	}
+	c->probe_len = had + rt_uio_probe(c, had, u, n);
+
+	if (rt_infer_again(c->probe, c->probe_len, c->req_row))
+		row = c->req_row;
+	else
+		row = rt_infer(c, c->probe, c->probe_len, false);
+	if (row) {
+		const volatile struct rt_sig *sig =
+			&rt_cfg.req_sigs[(row - 1) & (RT_SIG_MAX - 1)];
+
+		kind = sig->kind;
+		if (kind == RT_SIG_REQUEST && !(sig->flags & RT_SIG_LEAVE)) {
+			if (busy)
+				rt_turn_finish(c, now);
+			rt_turn_begin(c, row, had, bpf_get_current_pid_tgid());
+			c->turn = RT_TURN_NONE;
+			c->probe_len = 0;
+			return 1;
+		}
+		/* Encrypted from the start, or another protocol by its preface. */
+		if (!busy) {
+			c->phase = RT_PHASE_LEFT;
+			c->opaque = kind == RT_SIG_OPAQUE;
+			return 0;
+		}
+	}
+	c->turn_bytes += n;
+	if (c->probe_len < RT_SIG_LEN && u->base)
+		return 0;
+
+	/* Enough bytes, and no request. */
+	c->turn = RT_TURN_UNKNOWN;
+	if (busy) {
+		c->x.req_bytes += c->turn_bytes;
+		return 0;
+	}
+	if (c->x.seq == 0 && rt_infer(c, c->probe, c->probe_len, true))
+		rt_stat_inc(RT_STAT_EXCHANGES_MIDSTREAM);
+	else if (++c->misses >= RT_MISSES_MAX)
+		c->phase = RT_PHASE_LEFT;
+	return 0;
+}
+
+static __always_inline void rt_on_data_locked(struct rt_conn *c, const struct rt_uio *u, u64 n,
+					      u64 pid_tgid, u32 dir)
+{
+	u64 now = bpf_ktime_get_ns();
+	bool request;
+
+	if (c->phase == RT_PHASE_IDLE) {
+		if (rt_turn_open(c, u, n, now, dir))
+			rt_turn_request_bytes(c, u, n, now);
+		return;
+	}
+	request = (c->x.role == RT_ROLE_SERVER) == (dir == RT_RECV);
+	if (!request) {
+		rt_turn_fold(c);
+		rt_turn_response_bytes(c, u, n, now, pid_tgid);
+		return;
+	}
+	if (c->phase == RT_PHASE_REQ) {
+		rt_turn_request_bytes(c, u, n, now);
+		return;
+	}
+	/* After response bytes: the next request, or a late part of this one's
+	 * body. After an interim response (100 Continue) only the body can come. */
+	if (c->turn == RT_TURN_UNKNOWN || c->resp_kind == RT_SIG_INTERIM) {
+		c->x.req_bytes += n;
+		c->x.req_end = now;
+		return;
+	}
+	if (rt_turn_open(c, u, n, now, dir))
+		rt_turn_request_bytes(c, u, n, now);
+}
+
+/* The close came in an interrupt while this CPU held the lock, or the sweep did. */
+int rt_on_gone(struct rt_conn *c)
+{
+	if (!c || !rt_conn_lock(c))
+		return 0;
+	c->closing = 0;
+	if (rt_turn_busy(c)) {
+		c->x.flags |= RT_X_CLOSED;
+		rt_turn_finish(c, bpf_ktime_get_ns());
+	}
+	rt_conn_unlock(c);
+	return 0;
+}
+
+int rt_on_data(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 pid_tgid, u32 dir)
+{
+	if (!c || !u)
+		return 0;
+	if (!u->base)
+		rt_stat_inc(RT_STAT_BLIND_OPS);
+	if (c->phase != RT_PHASE_LEFT) {
+		if (!rt_conn_lock(c))
+			return 0;
+		rt_on_data_locked(c, u, n, pid_tgid, dir);
+		rt_conn_unlock(c);
+		if (c->closing)
+			rt_on_gone(c);
+	}
+	rt_count_bytes(c, n);
+	rt_stat_inc(dir == RT_SEND ? RT_STAT_HOOK_SEND : RT_STAT_HOOK_RECV);
+	return 0;
+}
+
+int rt_on_nothing(struct rt_conn *c, u32 dir, int ret)
+{
+	u32 flag = 0;
+
+	if (!c)
+		return 0;
+	c->mm_vec = 0;
+	if (!rt_turn_busy(c))
+		return 0;
+	if (dir == RT_RECV && ret == 0)
+		flag = RT_X_PEER_FIN;
+	else if (ret == -RT_ECONNRESET || ret == -RT_EPIPE)
+		flag = RT_X_RESET;
+	else if (ret == -RT_ETIMEDOUT)
+		flag = RT_X_TIMED_OUT;
+	if (!flag || !rt_conn_lock(c))
+		return 0;
+	c->x.flags |= flag;
+	if (!c->x.end)
+		c->x.end = bpf_ktime_get_ns();
+	rt_conn_unlock(c);
+	return 0;
+}
+
+static __always_inline u32 rt_state_flags(int old, int new, int err, bool unacked)
+{
+	u32 flags = RT_X_CLOSED;
+
+	switch (new) {
+	case RT_TCP_FIN_WAIT1:
+	case RT_TCP_LAST_ACK:
+		return RT_X_LOCAL_FIN;
+	case RT_TCP_CLOSE_WAIT:
+		return RT_X_PEER_FIN;
+	case RT_TCP_CLOSE:
+		if (err == RT_ECONNRESET || err == RT_EPIPE)
+			flags |= RT_X_RESET;
+		else if (err == RT_ETIMEDOUT)
+			flags |= RT_X_TIMED_OUT;
+		else if (old == RT_TCP_ESTABLISHED || old == RT_TCP_CLOSE_WAIT)
+			flags |= RT_X_LOCAL_RESET;
+		if (unacked)
+			flags |= RT_X_UNACKED;
+		return flags;
+	}
+	return 0;
+}
+
+int rt_on_state(struct rt_conn *c, int old, int new, int sk_err, u32 unacked)
+{
+	u64 now = bpf_ktime_get_ns();
+	u32 flags;
+
+	if (!c)
+		return 0;
+	flags = rt_state_flags(old, new, sk_err, unacked);
+	if (!flags || !rt_turn_busy(c))
+		return 0;
+	if (!rt_conn_lock(c)) {
+		/* Whoever holds the state sees to it. */
+		if (new == RT_TCP_CLOSE)
+			c->closing = 1;
+		return 0;
+	}
+	if (rt_turn_busy(c)) {
+		c->x.flags |= flags;
+		if (!c->x.end)
+			c->x.end = now;
+		if (new == RT_TCP_CLOSE)
+			rt_turn_finish(c, now);
+	}
+	rt_conn_unlock(c);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

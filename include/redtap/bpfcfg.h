@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 OR BSD-2-Clause */
+/*
+ * What the loader writes into the BPF object's rodata before it is loaded and
+ * frozen: the verifier then drops every branch that this run does not need.
+ */
+#ifndef REDTAP_BPFCFG_H
+#define REDTAP_BPFCFG_H
+
+#include "limits.h"
+#include "sigmatch.h"
+#include "types.h"
+
+struct rt_port_range {
+	u16 lo;
+	u16 hi;
+};
+
+struct rt_bpf_cfg {
+	u64 ring_wake;	 /* bytes waiting in the ring from which on the consumer is woken */
+	u64 idle_ns;	 /* silence after which the sweep reports an exchange */
+	u32 self_tgid;	 /* redtap itself is never in scope */
+	u32 nr_netns;	 /* each 0: this kind does not narrow the scope */
+	u32 nr_cgroups;
+	u32 nr_pids;
+	u32 nr_exes;
+	u32 nr_ports;
+	struct rt_port_range ports[RT_SCOPE_PORT_MAX];
+	u32 nr_req_sigs;
+	u32 nr_resp_sigs;
+	/* rows for what may open a turn in the request's direction, and in the response's */
+	struct rt_sig req_sigs[RT_SIG_MAX];
+	struct rt_sig resp_sigs[RT_SIG_MAX];
+};
+
+/* Key of the executables' verdicts. */
+struct rt_exe_key {
+	u64 dev;
+	u64 ino;
+};
+
+enum rt_verdict {
+	RT_VERDICT_ASKED = 0, /* user space has been asked; out of scope until it answers */
+	RT_VERDICT_IN = 1,
+	RT_VERDICT_OUT = 2,
+};
+
+enum rt_stat {
+#define STAT(id, metric, labels, help) RT_STAT_##id,
+#include "stats.def"
+#undef STAT
+	RT_NR_STATS
+};
+
+#endif /* REDTAP_BPFCFG_H */

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The ordered table of capture backends. The loader takes the first that loads
+ * and attaches; `missing` gives the reason for those that cannot, in words.
+ */
+#include "bpf/capture.h"
+#include "bpf/features.h"
+
+static const char *sock_missing(void)
+{
+	return rt_features__missing((const enum rt_feature[]){RT_FEATURE_SOCK_LENGTH,
+							      RT_FEATURE_TASK_REGS,
+							      RT_FEATURE_SK_STORAGE},
+				    3);
+}
+
+static const char *syscall_missing(void)
+{
+	return rt_features__missing(
+		(const enum rt_feature[]){RT_FEATURE_TRACEFS, RT_FEATURE_TASK_REGS}, 2);
+}
+
+static const char *const sock_programs[] = {
+	"rt_sock_send", "rt_sock_recv", "rt_sock_state", "rt_proc_exec", "rt_proc_exit", NULL,
+};
+
+static const char *const syscall_programs[] = {
+	"rt_sys_send",	"rt_sys_recv",	"rt_sys_splice", "rt_sys_state",
+	"rt_proc_exec", "rt_proc_exit", NULL,
+};
+
+const struct rt_backend rt_backends[] = {
+	{"sock", RT_BACKEND_SOCK, "socket tracepoints, Linux 6.3", sock_programs, true,
+	 sock_missing},
+	{"syscall", RT_BACKEND_SYSCALL, "syscall exit tracepoints, Linux 5.10", syscall_programs,
+	 false, syscall_missing},
+};
+const size_t rt_nr_backends = RT_ARRAY_SIZE(rt_backends);

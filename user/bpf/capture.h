@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kernel side as one object: opened, configured, loaded and attached by the
+ * first backend that this kernel really takes; read through the ring and the
+ * sweep. Owned by the consumer's thread, but for the read-only calls marked so.
+ */
+#ifndef REDTAP_CAPTURE_H
+#define REDTAP_CAPTURE_H
+
+#include <stddef.h>
+
+#include "config/config.h"
+#include "redtap/bpfcfg.h"
+#include "redtap/event.h"
+
+struct rt_bpf;
+
+/* What the consumer is told; `data` is one record, `len` bytes of it are there. */
+typedef void (*rt_record_fn)(void *ctx, const void *data, u32 len);
+
+/* Backends in order of preference; see backends.c. */
+struct rt_backend {
+	const char *name;
+	enum rt_backend_choice id;
+	const char *text; /* for doctor */
+	/* NULL-terminated names of the programs to load; all are attached. */
+	const char *const *programs;
+	/* Whether sockets' own storage is used beside the hash map. */
+	bool storage;
+	/* A reason why this kernel or these privileges cannot carry it, or NULL. */
+	const char *(*missing)(void);
+};
+extern const struct rt_backend rt_backends[];
+extern const size_t rt_nr_backends;
+
+/*
+ * Loads and attaches. On failure returns -errno and one sentence in errbuf:
+ * -EINVAL: a mistake in the configuration (a scope path that does not exist);
+ * anything else: this system refuses. `sigs`: signature rows (sigmatch.h).
+ */
+int rt_bpf__new(struct rt_bpf **ret, const struct rt_config *cfg, const struct rt_sig *sigs,
+		u32 nr_sigs, char *errbuf, size_t errlen);
+void rt_bpf__free(struct rt_bpf *b); /* NULL-safe */
+
+const struct rt_backend *rt_bpf__backend(const struct rt_bpf *b);
+
+/* Readable when the ring is above its fill level or a record asked for attention. */
+int rt_bpf__wait_fd(const struct rt_bpf *b);
+/* Consumes up to `budget` waiting records. Returns how many, or -errno. */
+int rt_bpf__drain(struct rt_bpf *b, rt_record_fn fn, void *ctx, u32 budget);
+/* Runs the sweep once; its records go to fn. Returns 0 or -errno. */
+int rt_bpf__sweep(struct rt_bpf *b, rt_record_fn fn, void *ctx);
+/* Answers RT_EV_EXE: is this executable in scope by --exe? */
+void rt_bpf__judge_exe(struct rt_bpf *b, const struct rt_exe_event *ev);
+
+/* Sums of the per-CPU counters. Any thread. Returns 0 or -errno. */
+int rt_bpf__stats(const struct rt_bpf *b, u64 ret_stats[RT_NR_STATS]);
+
+struct rt_prog_info {
+	const char *name;
+	u64 runs;
+	u64 run_ns;
+};
+/* Any thread. Fills up to `max` rows, returns how many. Zero while the kernel's
+ * BPF statistics are off. */
+size_t rt_bpf__programs(const struct rt_bpf *b, struct rt_prog_info *ret, size_t max);
+
+#endif /* REDTAP_CAPTURE_H */

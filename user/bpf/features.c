@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Feature probes as a table, each run once when first asked. A probe that fails
+ * means "missing". Asked by the backends' table and by `redtap doctor`.
+ */
+#include "bpf/features.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+#include "util/cleanup.h"
+
+static char details[RT_NR_FEATURES][96];
+
+static struct btf *kernel_btf(void)
+{
+	static struct btf *btf;
+	static bool tried;
+
+	if (!tried) {
+		tried = true;
+		btf = btf__load_vmlinux_btf();
+	}
+	return btf;
+}
+
+static bool probe_btf(void)
+{
+	if (access("/sys/kernel/btf/vmlinux", R_OK))
+		return false;
+	return kernel_btf() != NULL;
+}
+
+static bool probe_privilege(void)
+{
+	__cleanup_file FILE *f = fopen("/proc/self/status", "re");
+	unsigned long long eff = 0;
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "CapEff: %llx", &eff) == 1)
+			break;
+	/* CAP_SYS_ADMIN 21 stands for both; CAP_PERFMON 38, CAP_BPF 39 */
+	return (eff >> 21 & 1) || ((eff >> 38 & 1) && (eff >> 39 & 1));
+}
+
+static bool probe_ringbuf(void)
+{
+	return libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF, NULL) == 1;
+}
+
+static bool has_type(const char *name, u32 kind)
+{
+	struct btf *btf = kernel_btf();
+
+	return btf && btf__find_by_name_kind(btf, name, kind) > 0;
+}
+
+static bool probe_sock_length(void)
+{
+	return has_type("btf_trace_sock_send_length", BTF_KIND_TYPEDEF) &&
+	       has_type("btf_trace_sock_recv_length", BTF_KIND_TYPEDEF);
+}
+
+static bool probe_task_regs(void)
+{
+	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_task_pt_regs, NULL) == 1;
+}
+
+static bool probe_sk_storage(void)
+{
+	return libbpf_probe_bpf_map_type(BPF_MAP_TYPE_SK_STORAGE, NULL) == 1;
+}
+
+static bool probe_iter(void)
+{
+	return has_type("bpf_iter__bpf_sk_storage_map", BTF_KIND_STRUCT);
+}
+
+static bool probe_tracefs(void)
+{
+	int fd = rt_tracefs__open();
+
+	if (fd < 0) {
+		snprintf(details[RT_FEATURE_TRACEFS], sizeof(details[0]), "%s", strerror(-fd));
+		return false;
+	}
+	close(fd);
+	return true;
+}
+
+static bool probe_uprobe(void)
+{
+	return access("/sys/bus/event_source/devices/uprobe/type", R_OK) == 0;
+}
+
+static bool probe_lockdown(void)
+{
+	__cleanup_file FILE *f = fopen("/sys/kernel/security/lockdown", "re");
+	char line[128] = "";
+	char *p, *q;
+
+	if (!f || !fgets(line, sizeof(line), f))
+		return true;
+	p = strchr(line, '[');
+	q = p ? strchr(p, ']') : NULL;
+	if (!q)
+		return true;
+	*q = 0;
+	snprintf(details[RT_FEATURE_LOCKDOWN], sizeof(details[0]), "%s", p + 1);
+	return strcmp(p + 1, "confidentiality") != 0;
+}
+
+static const struct {
+	const char *text;
+	const char *need;
+} features[RT_NR_FEATURES] = {
+#define FEATURE(id, t, n) [RT_FEATURE_##id] = {.text = t, .need = n},
+#include "redtap/features.def"
+#undef FEATURE
+};
+
+static bool (*const probes[RT_NR_FEATURES])(void) = {
+	[RT_FEATURE_BTF] = probe_btf,
+	[RT_FEATURE_PRIVILEGE] = probe_privilege,
+	[RT_FEATURE_RINGBUF] = probe_ringbuf,
+	[RT_FEATURE_SOCK_LENGTH] = probe_sock_length,
+	[RT_FEATURE_TASK_REGS] = probe_task_regs,
+	[RT_FEATURE_SK_STORAGE] = probe_sk_storage,
+	[RT_FEATURE_TRACEFS] = probe_tracefs,
+	[RT_FEATURE_ITER] = probe_iter,
+	[RT_FEATURE_UPROBE] = probe_uprobe,
+	[RT_FEATURE_LOCKDOWN] = probe_lockdown,
+};
+
+bool rt_features__has(enum rt_feature f)
+{
+	static signed char known[RT_NR_FEATURES]; /* 0: not asked yet */
+
+	if (!known[f])
+		known[f] = probes[f]() ? 1 : -1;
+	return known[f] > 0;
+}
+
+const char *rt_features__text(enum rt_feature f)
+{
+	return features[f].text;
+}
+
+const char *rt_features__need(enum rt_feature f)
+{
+	return features[f].need;
+}
+
+const char *rt_features__detail(enum rt_feature f)
+{
+	return details[f];
+}
+
+const char *rt_features__missing(const enum rt_feature *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!rt_features__has(list[i]))
+			return features[list[i]].need;
+	return NULL;
+}
+
+int rt_tracefs__open(void)
+{
+	static const char *const places[] = {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"};
+	int fs, fd;
+
+	for (size_t i = 0; i < RT_ARRAY_SIZE(places); i++) {
+		char path[96];
+
+		snprintf(path, sizeof(path), "%s/events", places[i]);
+		if (access(path, X_OK))
+			continue;
+		fd = open(places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd >= 0)
+			return fd;
+	}
+	fs = (int)syscall(SYS_fsopen, "tracefs", FSOPEN_CLOEXEC);
+	if (fs < 0)
+		return -errno;
+	if (syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0)) {
+		fd = -errno;
+		close(fs);
+		return fd;
+	}
+	fd = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);
+	if (fd < 0)
+		fd = -errno;
+	close(fs);
+	return fd;
+}

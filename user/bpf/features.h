@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What this kernel and these privileges allow: features.def, probed once each. */
+#ifndef REDTAP_FEATURES_H
+#define REDTAP_FEATURES_H
+
+#include <stddef.h>
+
+#include "redtap/types.h"
+
+enum rt_feature {
+#define FEATURE(id, text, need) RT_FEATURE_##id,
+#include "redtap/features.def"
+#undef FEATURE
+	RT_NR_FEATURES
+};
+
+/* Cached after the first call. */
+bool rt_features__has(enum rt_feature f);
+const char *rt_features__text(enum rt_feature f);
+const char *rt_features__need(enum rt_feature f);
+/* A word on what was found ("mounted at …", "integrity"); "" when there is none. */
+const char *rt_features__detail(enum rt_feature f);
+/* The need of the first of `n` features that is missing, or NULL when all are there. */
+const char *rt_features__missing(const enum rt_feature *list, size_t n);
+
+/* A directory descriptor of tracefs, found mounted or by a detached mount of
+ * our own that nobody else sees (fsopen, Linux 5.2). -errno. The caller closes it. */
+int rt_tracefs__open(void);
+
+#endif /* REDTAP_FEATURES_H */

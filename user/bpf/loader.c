@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Opens the BPF object, writes its configuration, and loads and attaches the
+ * first backend that this kernel takes. Owns the skeleton and all links; when
+ * the process ends, by whatever way, the kernel drops them with its descriptors.
+ */
+#include "bpf/loader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/perf_event.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "bpf/features.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+/* The tracepoints of the syscall backend, by program. */
+static const struct {
+	const char *program;
+	const char *event;
+	bool optional; /* newer or architecture-specific calls */
+} sys_events[] = {
+	{"rt_sys_send", "sys_exit_write", false},
+	{"rt_sys_send", "sys_exit_writev", false},
+	{"rt_sys_send", "sys_exit_sendto", false},
+	{"rt_sys_send", "sys_exit_sendmsg", false},
+	{"rt_sys_send", "sys_exit_sendmmsg", false},
+	{"rt_sys_send", "sys_exit_sendfile64", false},
+	{"rt_sys_send", "sys_exit_pwritev2", true},
+	{"rt_sys_recv", "sys_exit_read", false},
+	{"rt_sys_recv", "sys_exit_readv", false},
+	{"rt_sys_recv", "sys_exit_recvfrom", false},
+	{"rt_sys_recv", "sys_exit_recvmsg", false},
+	{"rt_sys_recv", "sys_exit_recvmmsg", false},
+	{"rt_sys_recv", "sys_exit_preadv2", true},
+	{"rt_sys_splice", "sys_exit_splice", false},
+};
+
+/* libbpf's log sits one level below ours; the first warning of an attempt is
+ * kept, as the reason when the attempt fails. */
+static char libbpf_reason[256];
+
+static int libbpf_log(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	char line[512];
+
+	vsnprintf(line, sizeof(line), fmt, args);
+	line[strcspn(line, "\n")] = 0;
+	if (level == LIBBPF_WARN && !libbpf_reason[0])
+		snprintf(libbpf_reason, sizeof(libbpf_reason), "%.255s", line);
+	if (level != LIBBPF_DEBUG)
+		rt_debug("%s", line);
+	return 0;
+}
+
+static bool is_listed(const char *const *programs, const char *name)
+{
+	for (; *programs; programs++)
+		if (strcmp(*programs, name) == 0)
+			return true;
+	return false;
+}
+
+static bool is_resp_row(const struct rt_sig *sig)
+{
+	return sig->kind == RT_SIG_RESPONSE || sig->kind == RT_SIG_INTERIM;
+}
+
+static int fill_config(struct rt_bpf_cfg *c, const struct rt_bpf *b, const struct rt_config *cfg,
+		       const struct rt_sig *sigs, u32 nr_sigs)
+{
+	/* Wake the consumer early enough that a burst finds room. */
+	c->ring_wake = cfg->ring_size / 4;
+	c->idle_ns = 400 * 1000000ull;
+	c->self_tgid = (u32)getpid();
+	c->nr_netns = b->scope.nr_netns;
+	c->nr_cgroups = b->scope.nr_cgroups;
+	c->nr_pids = b->scope.nr_pids;
+	c->nr_exes = (u32)cfg->exe.n;
+	c->nr_ports = b->scope.nr_ports;
+	memcpy(c->ports, b->scope.ports, sizeof(c->ports));
+	c->nr_req_sigs = c->nr_resp_sigs = 0;
+	for (u32 i = 0; i < nr_sigs; i++) {
+		bool resp = is_resp_row(&sigs[i]);
+		u32 *nr = resp ? &c->nr_resp_sigs : &c->nr_req_sigs;
+
+		if (*nr >= RT_SIG_MAX)
+			return -E2BIG;
+		(resp ? c->resp_sigs : c->req_sigs)[(*nr)++] = sigs[i];
+	}
+	return 0;
+}
+
+static int fill_maps(struct rt_bpf *b)
+{
+	struct redtap_bpf *s = b->skel;
+	u8 one = 1;
+
+	for (u32 i = 0; i < b->scope.nr_netns; i++)
+		if (bpf_map__update_elem(s->maps.rt_netns, &b->scope.netns[i], sizeof(u32), &one,
+					 sizeof(one), BPF_ANY))
+			return -errno;
+	for (u32 i = 0; i < b->scope.nr_pids; i++)
+		if (bpf_map__update_elem(s->maps.rt_pids, &b->scope.pids[i], sizeof(u32), &one,
+					 sizeof(one), BPF_ANY))
+			return -errno;
+	for (u32 i = 0; i < b->scope.nr_cgroups; i++)
+		if (bpf_map__update_elem(s->maps.rt_cgroups, &i, sizeof(i), &b->scope.cgroups[i],
+					 sizeof(u32), BPF_ANY))
+			return -errno;
+	return 0;
+}
+
+static int keep(struct rt_bpf *b, struct bpf_link *link)
+{
+	if (!link)
+		return -errno;
+	if (b->nr_links >= RT_ARRAY_SIZE(b->links)) {
+		bpf_link__destroy(link);
+		return -E2BIG;
+	}
+	b->links[b->nr_links++] = link;
+	return 0;
+}
+
+static int event_id(int tracefs, const char *event)
+{
+	char path[96], text[16] = "";
+	__cleanup_fd int fd = -1;
+
+	snprintf(path, sizeof(path), "events/syscalls/%s/id", event);
+	fd = openat(tracefs, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		return -ENOENT;
+	return (int)strtol(text, NULL, 10);
+}
+
+/* By the event's id, read through our own descriptor of tracefs: libbpf wants it
+ * mounted at a fixed place. */
+static int attach_event(struct rt_bpf *b, struct bpf_program *prog, int tracefs,
+			const char *event)
+{
+	struct perf_event_attr attr = {.type = PERF_TYPE_TRACEPOINT, .size = sizeof(attr)};
+	int id = event_id(tracefs, event), pfd, err;
+
+	if (id < 0)
+		return id;
+	attr.config = (u64)id;
+	pfd = (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	if (pfd < 0)
+		return -errno;
+	err = keep(b, bpf_program__attach_perf_event(prog, pfd));
+	if (err)
+		close(pfd);
+	return err;
+}
+
+static int attach_events(struct rt_bpf *b)
+{
+	__cleanup_fd int tracefs = rt_tracefs__open();
+
+	if (tracefs < 0)
+		return tracefs;
+	for (size_t i = 0; i < RT_ARRAY_SIZE(sys_events); i++) {
+		struct bpf_program *prog = bpf_object__find_program_by_name(
+			b->skel->obj, sys_events[i].program);
+		int err = attach_event(b, prog, tracefs, sys_events[i].event);
+
+		if (err && !(sys_events[i].optional && err == -ENOENT)) {
+			snprintf(libbpf_reason, sizeof(libbpf_reason), "tracepoint %s: %s",
+				 sys_events[i].event, strerror(-err));
+			return err;
+		}
+	}
+	return 0;
+}
+
+static int attach_iter(struct rt_bpf *b, struct bpf_program *prog, struct bpf_map *map,
+		       struct bpf_link **ret)
+{
+	union bpf_iter_link_info info = {.map.map_fd = (u32)bpf_map__fd(map)};
+	struct bpf_iter_attach_opts opts;
+
+	/* Not LIBBPF_OPTS: libbpf refuses set bytes in the struct's tail padding,
+	 * which an initialiser may leave. */
+	memset(&opts, 0, sizeof(opts));
+	opts.sz = sizeof(opts);
+	opts.link_info = &info;
+	opts.link_info_len = sizeof(info);
+	*ret = bpf_program__attach_iter(prog, &opts);
+	return *ret ? 0 : -errno;
+}
+
+static int attach(struct rt_bpf *b)
+{
+	struct redtap_bpf *s = b->skel;
+	struct bpf_program *prog;
+	int err;
+
+	for (size_t i = 0; b->backend->programs[i]; i++) {
+		prog = bpf_object__find_program_by_name(s->obj, b->backend->programs[i]);
+		if (bpf_program__type(prog) != BPF_PROG_TYPE_TRACING)
+			continue;
+		err = keep(b, bpf_program__attach(prog));
+		if (err)
+			return err;
+	}
+	if (b->backend->id == RT_BACKEND_SYSCALL) {
+		err = attach_events(b);
+		if (err)
+			return err;
+	}
+	err = attach_iter(b, s->progs.rt_sweep_conns, s->maps.rt_conns, &b->sweep_conns);
+	if (!err && b->backend->storage)
+		err = attach_iter(b, s->progs.rt_sweep_socks, s->maps.rt_socks, &b->sweep_socks);
+	return err;
+}
+
+static void unload(struct rt_bpf *b)
+{
+	ring_buffer__free(b->ring);
+	b->ring = NULL;
+	bpf_link__destroy(b->sweep_conns);
+	bpf_link__destroy(b->sweep_socks);
+	b->sweep_conns = b->sweep_socks = NULL;
+	while (b->nr_links)
+		bpf_link__destroy(b->links[--b->nr_links]);
+	redtap_bpf__destroy(b->skel);
+	b->skel = NULL;
+}
+
+static int try_backend(struct rt_bpf *b, const struct rt_backend *be, const struct rt_config *cfg,
+		       const struct rt_sig *sigs, u32 nr_sigs)
+{
+	struct bpf_program *prog;
+	struct redtap_bpf *s;
+	int err;
+
+	libbpf_reason[0] = 0;
+	b->backend = be;
+	b->skel = s = redtap_bpf__open();
+	if (!s)
+		return -errno;
+	err = fill_config((struct rt_bpf_cfg *)&s->rodata->rt_cfg, b, cfg, sigs, nr_sigs);
+	if (err)
+		goto fail;
+	bpf_object__for_each_program(prog, s->obj)
+	{
+		const char *name = bpf_program__name(prog);
+		bool on = is_listed(be->programs, name) || prog == s->progs.rt_sweep_conns ||
+			  (be->storage && prog == s->progs.rt_sweep_socks);
+
+		bpf_program__set_autoload(prog, on);
+	}
+	bpf_map__set_max_entries(s->maps.rt_ring, (u32)cfg->ring_size);
+	bpf_map__set_autocreate(s->maps.rt_socks, be->storage);
+	if (!b->scope.nr_cgroups)
+		bpf_map__set_max_entries(s->maps.rt_cgroups, 1);
+	if (!cfg->exe.n)
+		bpf_map__set_max_entries(s->maps.rt_exes, 1);
+	err = redtap_bpf__load(s);
+	if (!err)
+		err = fill_maps(b);
+	if (!err)
+		err = rt_ring__open(b);
+	if (!err)
+		err = rt_exes__prefill(b);
+	if (!err)
+		err = attach(b);
+	if (!err)
+		return 0;
+fail:
+	unload(b);
+	return err;
+}
+
+/* What every backend needs; says why not in one sentence. */
+static int check_basics(char *errbuf, size_t errlen)
+{
+	if (!rt_features__has(RT_FEATURE_PRIVILEGE)) {
+		snprintf(errbuf, errlen,
+			 "loading BPF programs is not permitted: run as root, or with the "
+			 "capabilities CAP_BPF and CAP_PERFMON");
+		return -EPERM;
+	}
+	if (!rt_features__has(RT_FEATURE_BTF)) {
+		snprintf(errbuf, errlen,
+			 "this kernel has no BTF (/sys/kernel/btf/vmlinux): redtap needs %s",
+			 rt_features__need(RT_FEATURE_BTF));
+		return -ENOTSUP;
+	}
+	return 0;
+}
+
+static int choose_backend(struct rt_bpf *b, const struct rt_config *cfg,
+			  const struct rt_sig *sigs, u32 nr_sigs, char *errbuf, size_t errlen)
+{
+	char why[400] = "";
+	int err = -ENOTSUP;
+
+	for (size_t i = 0; i < rt_nr_backends; i++) {
+		const struct rt_backend *be = &rt_backends[i];
+		const char *missing;
+		size_t n = strlen(why);
+
+		if (cfg->backend != RT_BACKEND_AUTO && cfg->backend != (int)be->id)
+			continue;
+		missing = be->missing();
+		if (missing) {
+			snprintf(why + n, sizeof(why) - n, "%s%s needs %s", n ? "; " : "", be->name,
+				 missing);
+			continue;
+		}
+		err = try_backend(b, be, cfg, sigs, nr_sigs);
+		if (!err)
+			return 0;
+		snprintf(why + n, sizeof(why) - n, "%s%s: %s", n ? "; " : "", be->name,
+			 libbpf_reason[0] ? libbpf_reason : strerror(-err));
+		rt_debug("backend %s does not load: %s", be->name, strerror(-err));
+	}
+	snprintf(errbuf, errlen, "no capture backend works here (%s); `redtap doctor` tells more",
+		 why);
+	return err;
+}
+
+int rt_bpf__new(struct rt_bpf **ret, const struct rt_config *cfg, const struct rt_sig *sigs,
+		u32 nr_sigs, char *errbuf, size_t errlen)
+{
+	struct rt_bpf *b;
+	int err;
+
+	libbpf_set_print(libbpf_log);
+	b = calloc(1, sizeof(*b));
+	if (!b)
+		return -ENOMEM;
+	b->cfg = cfg;
+	b->stats_fd = -1;
+	err = rt_scope__resolve(&b->scope, cfg, errbuf, errlen);
+	if (!err)
+		err = check_basics(errbuf, errlen);
+	if (!err)
+		err = choose_backend(b, cfg, sigs, nr_sigs, errbuf, errlen);
+	if (err) {
+		rt_bpf__free(b);
+		return err;
+	}
+	if (cfg->self_bpf_stats) {
+		b->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+		if (b->stats_fd < 0)
+			rt_warn("the kernel's BPF statistics cannot be turned on (%s): "
+				"redtap_program_run_seconds stays 0",
+				strerror(errno));
+	}
+	*ret = b;
+	return 0;
+}
+
+void rt_bpf__free(struct rt_bpf *b)
+{
+	if (!b)
+		return;
+	unload(b);
+	rt_scope__close(&b->scope);
+	if (b->stats_fd >= 0)
+		close(b->stats_fd);
+	free(b);
+}
+
+const struct rt_backend *rt_bpf__backend(const struct rt_bpf *b)
+{
+	return b->backend;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to user/bpf: the object behind struct rt_bpf. */
+#ifndef REDTAP_LOADER_H
+#define REDTAP_LOADER_H
+
+#include <bpf/libbpf.h>
+
+#include "bpf/capture.h"
+#include "bpf/scope.h"
+#include "redtap.skel.h"
+
+#define RT_LINKS_MAX 32
+
+struct rt_bpf {
+	const struct rt_config *cfg; /* borrowed */
+	const struct rt_backend *backend;
+	struct redtap_bpf *skel;
+	struct rt_scope scope;
+	struct bpf_link *links[RT_LINKS_MAX];
+	size_t nr_links;
+	struct bpf_link *sweep_socks;
+	struct bpf_link *sweep_conns;
+	struct ring_buffer *ring;
+	int stats_fd;
+
+	/* while a drain or a sweep runs */
+	rt_record_fn fn;
+	void *fn_ctx;
+	u32 drained;
+	u32 budget;
+};
+
+int rt_ring__open(struct rt_bpf *b);
+/* Verdicts on the executables of the processes that run now. */
+int rt_exes__prefill(struct rt_bpf *b);
+
+#endif /* REDTAP_LOADER_H */

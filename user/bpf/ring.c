@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Reading what the kernel has to say: the ring buffer, drained by time and not
+ * by wakeups; the sweep, run by reading its iterators; counters and program
+ * statistics. Called by the agent's loop, the last two also at scrape.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "bpf/loader.h"
+#include "util/cleanup.h"
+
+/* The iterator's own buffer in the kernel is 8 pages. */
+#define RT_SWEEP_BUF 65536
+
+static int on_record(void *ctx, void *data, size_t len)
+{
+	struct rt_bpf *b = ctx;
+
+	b->fn(b->fn_ctx, data, (u32)len);
+	/* Stops the drain; the record itself is consumed. */
+	return ++b->drained >= b->budget ? -EAGAIN : 0;
+}
+
+int rt_ring__open(struct rt_bpf *b)
+{
+	b->ring = ring_buffer__new(bpf_map__fd(b->skel->maps.rt_ring), on_record, b, NULL);
+	return b->ring ? 0 : -errno;
+}
+
+int rt_bpf__wait_fd(const struct rt_bpf *b)
+{
+	return ring_buffer__epoll_fd(b->ring);
+}
+
+int rt_bpf__drain(struct rt_bpf *b, rt_record_fn fn, void *ctx, u32 budget)
+{
+	int err;
+
+	b->fn = fn;
+	b->fn_ctx = ctx;
+	b->drained = 0;
+	b->budget = budget;
+	err = ring_buffer__consume(b->ring);
+	if (err < 0 && err != -EAGAIN)
+		return err;
+	return (int)b->drained;
+}
+
+/* Records stand one behind another and may be cut by the end of a read. */
+static size_t split(const char *buf, size_t len, rt_record_fn fn, void *ctx)
+{
+	size_t pos = 0;
+
+	while (len - pos >= 2 * sizeof(u16)) {
+		u64 record[(sizeof(struct rt_exchange) + 7) / 8];
+		u16 head[2]; /* type, size: the start of every record */
+
+		memcpy(head, buf + pos, sizeof(head));
+		if (head[1] < sizeof(head) || head[1] > sizeof(record))
+			return len; /* cannot be ours: drop the rest of this read */
+		if (head[1] > len - pos)
+			break;
+		memcpy(record, buf + pos, head[1]);
+		fn(ctx, record, head[1]);
+		pos += head[1];
+	}
+	return pos;
+}
+
+static int sweep_one(struct bpf_link *link, rt_record_fn fn, void *ctx)
+{
+	static char buf[RT_SWEEP_BUF];
+	__cleanup_fd int fd = -1;
+	size_t len = 0;
+
+	if (!link)
+		return 0;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	if (fd < 0)
+		return -errno;
+	for (;;) {
+		ssize_t n = read(fd, buf + len, sizeof(buf) - len);
+		size_t used;
+
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return 0;
+		len += (size_t)n;
+		used = split(buf, len, fn, ctx);
+		len -= used;
+		memmove(buf, buf + used, len);
+	}
+}
+
+int rt_bpf__sweep(struct rt_bpf *b, rt_record_fn fn, void *ctx)
+{
+	int err = sweep_one(b->sweep_socks, fn, ctx);
+	int err2 = sweep_one(b->sweep_conns, fn, ctx);
+
+	return err ? err : err2;
+}
+
+int rt_bpf__stats(const struct rt_bpf *b, u64 ret_stats[RT_NR_STATS])
+{
+	int cpus = libbpf_num_possible_cpus();
+	__cleanup_free u64 *values = cpus > 0 ? calloc((size_t)cpus, sizeof(*values)) : NULL;
+	int fd = bpf_map__fd(b->skel->maps.rt_stats);
+
+	if (!values)
+		return -ENOMEM;
+	for (u32 id = 0; id < RT_NR_STATS; id++) {
+		u64 sum = 0;
+
+		if (bpf_map_lookup_elem(fd, &id, values))
+			return -errno;
+		for (int cpu = 0; cpu < cpus; cpu++)
+			sum += values[cpu];
+		ret_stats[id] = sum;
+	}
+	return 0;
+}
+
+size_t rt_bpf__programs(const struct rt_bpf *b, struct rt_prog_info *ret, size_t max)
+{
+	struct bpf_program *prog;
+	size_t n = 0;
+
+	bpf_object__for_each_program(prog, b->skel->obj)
+	{
+		struct bpf_prog_info info = {0};
+		u32 len = sizeof(info);
+		int fd = bpf_program__fd(prog);
+
+		if (fd < 0 || n >= max)
+			continue;
+		if (bpf_obj_get_info_by_fd(fd, &info, &len))
+			continue;
+		ret[n++] = (struct rt_prog_info){bpf_program__name(prog), info.run_cnt,
+						 info.run_time_ns};
+	}
+	return n;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Scope flags, resolved to what the kernel compares. */
+#ifndef REDTAP_SCOPE_H
+#define REDTAP_SCOPE_H
+
+#include <stddef.h>
+
+#include "config/config.h"
+#include "redtap/bpfcfg.h"
+
+struct rt_scope {
+	u32 netns[RT_SCOPE_NETNS_MAX];
+	u32 nr_netns;
+	int cgroups[RT_SCOPE_CGROUP_MAX]; /* owned directory descriptors */
+	u32 nr_cgroups;
+	u32 pids[RT_SCOPE_PID_MAX];
+	u32 nr_pids;
+	struct rt_port_range ports[RT_SCOPE_PORT_MAX];
+	u32 nr_ports;
+};
+
+/* 0, or -EINVAL with one sentence that names the flag's value. */
+int rt_scope__resolve(struct rt_scope *ret, const struct rt_config *cfg, char *errbuf,
+		      size_t errlen);
+void rt_scope__close(struct rt_scope *s);
+
+/* Whether an executable's path is meant by the --exe globs: a glob without '/'
+ * is held against the base name. */
+bool rt_scope__exe_matches(const struct rt_strlist *globs, const char *path);
+
+#endif /* REDTAP_SCOPE_H */
