@@ -283,6 +283,7 @@ static void test_print_reads_back(void **state)
 	assert_int_equal(again->ring_size, 4096);
 	assert_int_equal(again->nr_services, 1);
 	assert_string_equal(again->services[0].cmdline, "\"q\"");
+	assert_int_equal(again->services[0].port, 1);
 	second = print(again);
 	drop_comments(first);
 	drop_comments(second);

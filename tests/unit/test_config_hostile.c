@@ -33,6 +33,7 @@ static const struct {
 	{"listen:\n", ":1: listen: has no value"},
 	{"port: [80, 0]\n", ":1: port: \"0\" is not a port"},
 	{"port:\n  - 80\n  - 90-80\n", ":3: port: \"90-80\" is a range of ports that ends before"},
+	{"port: 90-89\n", "is a range of ports that ends before"},
 	{"port: 1-2-3\n", "is not a port"},
 	{"port: '-5'\n", "is not a port"},
 	{"port: 80-\n", "is not a port"},

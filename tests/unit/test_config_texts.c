@@ -135,6 +135,10 @@ static void test_numbers_there_and_back(void **state)
 		assert_string_equal(b.data, rows[i].printed);
 	}
 	rt_buf__free(&b);
+	assert_null(rt_check_port("80-80"));
+	assert_null(rt_check_port("1-65535"));
+	assert_null(rt_check_ring_size("1G"));
+	assert_null(rt_check_listen("0.0.0.0:0"));
 	assert_false(rt_parse_uint("", &v));
 	assert_false(rt_parse_uint("+1", &v));
 	assert_false(rt_parse_uint(" 1", &v));

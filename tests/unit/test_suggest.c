@@ -47,6 +47,17 @@ static void test_nearest(void **state)
 	}
 }
 
+static void test_a_swap_is_one_edit(void **state)
+{
+	struct rt_suggest s = rt_suggest_init("trcae");
+
+	rt_suggest__offer(&s, "trace");
+	assert_int_equal(s.distance, 1);
+	s = rt_suggest_init("trcea");
+	rt_suggest__offer(&s, "trace");
+	assert_int_equal(s.distance, 2);
+}
+
 static void test_lengths_at_the_limit(void **state)
 {
 	char longest[65], longer[66];
@@ -70,6 +81,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nearest),
+		cmocka_unit_test(test_a_swap_is_one_edit),
 		cmocka_unit_test(test_lengths_at_the_limit),
 	};
 
