@@ -149,6 +149,7 @@ void rt_meta__free(struct rt_meta *m)
 	{
 		drop(m, e);
 	}
+	free(m->ports);
 	free(m);
 }
 
