@@ -63,13 +63,13 @@ clang_major() {
 		clang --version | sed -n 's/.*clang version \([0-9]*\).*/\1/p' | head -n 1
 	else
 		apt-cache depends clang 2>/dev/null |
-			sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' | head -n 1
+			sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' | head -n 1 || :
 	fi
 }
 
 # Turns the words of the named groups into the packages that are missing.
 missing_packages() {
-	local group word pkg first
+	local group word pkg first major
 	read_installed
 	for group in "$@"; do
 		for word in ${PACKAGES[$group]}; do
@@ -80,7 +80,8 @@ missing_packages() {
 				;;
 			esac
 			if [ "${word/CLANG/}" != "$word" ]; then
-				word=${word/CLANG/$(clang_major)}
+				major=$(clang_major)
+				word=${word/CLANG/${major:-N}}
 			fi
 			first=
 			for pkg in ${word//|/ }; do
@@ -94,6 +95,14 @@ missing_packages() {
 			echo "${first:-${word%%|*}}"
 		done
 	done | sort -u
+}
+
+# Fills main's `missing` for main's `groups`.
+find_missing() {
+	local list
+	list=$(missing_packages "${groups[@]}")
+	missing=()
+	[ -z "$list" ] || mapfile -t missing <<<"$list"
 }
 
 # Runs apt-get, again when it fails: locks and mirrors have bad moments.
@@ -129,7 +138,7 @@ main() {
 	fi
 
 	local -a missing
-	mapfile -t missing < <(missing_packages "${groups[@]}")
+	find_missing
 	if [ ${#missing[@]} = 0 ]; then
 		say "everything for ${groups[*]} is installed"
 		return 0
@@ -141,7 +150,7 @@ main() {
 	say "fetching the package lists"
 	apt_retry update || say "the package lists could not be refreshed, going on with those at hand"
 	# Only now are all candidates (and clang's version) known.
-	mapfile -t missing < <(missing_packages "${groups[@]}")
+	find_missing
 
 	if [ ! -e "$POLICY" ]; then
 		say "keeping new services from starting by a temporary $POLICY"
@@ -153,7 +162,7 @@ main() {
 	apt_retry install --no-install-recommends "${missing[@]}" ||
 		die "apt-get could not install all of: ${missing[*]}"
 
-	mapfile -t missing < <(missing_packages "${groups[@]}")
+	find_missing
 	[ ${#missing[@]} = 0 ] || die "still missing after the installation: ${missing[*]}"
 	say "done: everything for ${groups[*]} is installed"
 }
