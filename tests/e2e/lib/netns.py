@@ -85,8 +85,13 @@ class Netns:
 
     def http(self, port, host="127.0.0.1", timeout=10.0):
         """An HTTPConnection that is connected inside and never reconnects by itself."""
-        conn = http.client.HTTPConnection(host, port, timeout=timeout)
-        conn.sock = self.connect(port, host, timeout)
+        return self.http_over(self.connect(port, host, timeout))
+
+    @staticmethod
+    def http_over(sock):
+        """An HTTPConnection over a socket that is connected already."""
+        conn = http.client.HTTPConnection("localhost")
+        conn.sock = sock
         conn.auto_open = 0
         return conn
 

@@ -55,7 +55,7 @@ class Request:
 
     def __init__(self, head, rest, first):
         lines = head.split(b"\r\n")
-        self.method, self.path, _ = lines[0].decode("latin-1").split(" ", 2)
+        self.method, self.path, self.version = lines[0].decode("latin-1").split(" ", 2)
         pairs = (line.split(b":", 1) for line in lines[1:] if b":" in line)
         self.headers = {k.strip().lower().decode(): v.strip().decode("latin-1") for k, v in pairs}
         self.first = first
@@ -167,7 +167,8 @@ def answer(sock, request, length):
             request,
             head(request.status, f"Content-Length: {len(body)}") + (b"" if head_only else body),
         )
-    return request.headers.get("connection", "").lower() != "close"
+    connection = request.headers.get("connection", "").lower()
+    return connection == "keep-alive" if request.version == "HTTP/1.0" else connection != "close"
 
 
 class Server:

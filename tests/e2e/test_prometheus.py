@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Prometheus's own tools: promtool finds nothing to complain, and a rate is the true rate."""
+
+import json
+import subprocess
+import threading
+import time
+import urllib.parse
+import urllib.request
+
+import pytest
+
+from lib import load
+from lib.util import free_port, need, wait_until
+
+CONFIG = """\
+global: {{ scrape_interval: 1s, scrape_timeout: 1s }}
+scrape_configs:
+  - job_name: redtap
+    static_configs: [{{ targets: ['127.0.0.1:{port}'] }}]
+"""
+
+
+def promtool_check(page):
+    done = subprocess.run(
+        [need("promtool"), "check", "metrics"], input=page, capture_output=True, timeout=30
+    )
+    return done.returncode, (done.stdout + done.stderr).decode()
+
+
+def test_promtool_is_content(netns, redtap):
+    """On a live page with servers, clients, errors and odd label values."""
+    netns.server("httpd.py", 8000)
+    agent = redtap()
+    conn = netns.http(8000)
+    for path in ("/status/200", "/status/404", "/status/503", '/odd/%22quoted"\\x', "/status/204"):
+        conn.putrequest("GET", path.replace(" ", "%20"), skip_host=True)
+        conn.putheader("Host", "h")
+        conn.endheaders()
+        conn.getresponse().read()
+    conn.request("BREW", "/status/418")
+    conn.getresponse().read()
+    conn.close()
+    agent.wait_metrics(lambda m: m.server_count() == 6 and m.client_count() == 6)
+    status, said = promtool_check(agent.get("/metrics")[2])
+    assert (status, said) == (0, "")
+    m = agent.metrics()
+    assert m.server_count(http_request_method="_OTHER") == 1
+    for family in (
+        "http_server_request_duration_seconds_bucket",
+        "http_client_request_duration_seconds_bucket",
+        "redtap_http_server_time_to_first_byte_seconds_bucket",
+        "http_server_request_size_bytes_bucket",
+        "http_server_response_size_bytes_bucket",
+        "http_server_active_requests",
+        "target_info",
+        "redtap_build_info",
+        "redtap_exchanges_started_total",
+        "redtap_exchanges_finished_total",
+        "redtap_exchanges_aborted_total",
+        "redtap_exchanges_evicted_total",
+        "redtap_exchanges_in_flight",
+        "redtap_records_total",
+        "redtap_records_lost_total",
+        "redtap_socket_bytes_total",
+        "process_cpu_seconds_total",
+        "process_resident_memory_bytes",
+        "process_start_time_seconds",
+        "process_open_fds",
+    ):
+        assert m.select(family), f"{family} is missing"
+    assert {s.labels["class"] for s in m.select("redtap_socket_bytes_total")} == {
+        "parsed", "unknown", "opaque",
+    }  # fmt: skip
+
+
+def test_bpf_statistics(netns, redtap):
+    """With self.bpf_stats the runs and run time of each program are told."""
+    netns.server("httpd.py", 8000)
+    agent = redtap("--self-bpf-stats")
+    load.ab(netns, "http://127.0.0.1:8000/status/200", 200, 4)
+    m = agent.wait_metrics(lambda m: m.server_count() == 200)
+    runs = m.select("redtap_program_runs_total")
+    assert runs and all(s.labels["program"].startswith("rt_") for s in runs), runs
+    assert sum(s.value for s in runs) >= 400
+    assert m.sum("redtap_program_run_seconds_total") > 0
+
+
+class Generator:
+    """`rate` requests a second over `connections` connections, evenly, until stop()."""
+
+    def __init__(self, netns, rate, connections):
+        self.sent = 0
+        self.late = 0.0
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._threads = [
+            threading.Thread(target=self._run, args=(netns.http(8000), connections / rate, i / rate))
+            for i in range(connections)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _run(self, conn, step, offset):
+        due = time.monotonic() + offset
+        while not self._stop.is_set():
+            wait = due - time.monotonic()
+            if wait > 0:
+                time.sleep(wait)
+            conn.request("GET", "/status/200")
+            conn.getresponse().read()
+            with self._lock:
+                self.sent += 1
+                self.late = max(self.late, time.monotonic() - due)
+            due += step
+        conn.close()
+
+    def stop(self):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def query(port, path, **params):
+    url = f"http://127.0.0.1:{port}/api/v1/{path}?{urllib.parse.urlencode(params)}"
+    with urllib.request.urlopen(url, timeout=10) as reply:
+        return json.load(reply)["data"]
+
+
+def test_a_rate_is_the_true_rate(netns, redtap, procs, tmp_path):
+    """A generator of fixed rate; Prometheus scrapes OpenMetrics once a second."""
+    netns.server("httpd.py", 8000)
+    agent = redtap()
+    (tmp_path / "prometheus.yml").write_text(CONFIG.format(port=agent.port))
+    port = free_port()
+    server = procs.start(
+        [
+            need("prometheus"),
+            f"--config.file={tmp_path}/prometheus.yml",
+            f"--storage.tsdb.path={tmp_path}/data",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--log.level=warn",
+        ]
+    )
+    rate = 200
+    generator = Generator(netns, rate, 4)
+    try:
+
+        def up():
+            try:
+                found = query(port, "query", query="count_over_time(up[1m])")["result"]
+            except OSError:
+                return False
+            return found and float(found[0]["value"][1]) >= 3
+
+        wait_until(up, 20, server.output, step=0.2)
+        start, sent = time.time(), generator.sent
+        time.sleep(14)
+        span, sent = time.time() - start, generator.sent - sent
+        true_rate = sent / span
+        assert true_rate == pytest.approx(rate, rel=0.01), "the generator was not even"
+        for family, labels in (
+            ("http_server_request_duration_seconds_count", "{job='redtap'}"),
+            ("http_client_request_duration_seconds_count", "{job='redtap'}"),
+        ):
+            got = query(port, "query", query=f"sum(rate({family}{labels}[12s]))")["result"]
+            assert len(got) == 1
+            assert float(got[0]["value"][1]) == pytest.approx(true_rate, rel=0.02)
+        errors = query(port, "query", query="sum(rate(redtap_records_lost_total[12s]))")["result"]
+        assert float(errors[0]["value"][1]) == 0
+        [target] = query(port, "targets")["activeTargets"]
+        assert target["health"] == "up", target
+        # only OpenMetrics tells a unit: so that is what was scraped
+        name = "http_server_request_duration_seconds"
+        [meta] = query(port, "metadata", metric=name)[name]
+        assert (meta["type"], meta["unit"]) == ("histogram", "seconds")
+    finally:
+        generator.stop()
+    m = agent.settle()
+    assert m.server_count() == generator.sent
+    m.assert_conserved()
