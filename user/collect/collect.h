@@ -11,11 +11,13 @@
 
 struct rt_config;
 struct rt_bpf;
+struct rt_finisher;
 
 /* What the agent supplies to all collectors; outlives them. Any may be NULL in tests. */
 struct rt_collect_ctx {
 	const struct rt_config *cfg;
 	struct rt_bpf *bpf;
+	struct rt_finisher *finisher;
 };
 
 struct rt_collector {

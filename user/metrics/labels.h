@@ -12,7 +12,8 @@
 /* Values joined by a byte that no UTF-8 text holds. */
 #define RT_LABEL_KEY_MAX (RT_LABELS_MAX * (RT_LABEL_VALUE_MAX + 1))
 
-/* Appends the sanitised value to dst, which has room for RT_LABEL_VALUE_MAX.
+/* Writes the sanitised value to dst, which has room for RT_LABEL_VALUE_MAX:
+ * each byte that begins no well-formed character becomes U+FFFD, as does NUL.
  * Returns the bytes written. */
 u32 rt_labels__sanitise(struct rt_slice value, u8 *dst);
 
