@@ -80,7 +80,7 @@ def _agents(cls, default_netns, default_backend, procs):
 
 @pytest.fixture
 def redtap(netns, backend, procs):
-    """redtap(*flags, netns=, backend=, env=, wait=): a running and ready `redtap run` (class Redtap).
+    """redtap(*flags, netns=, backend=, env=, wait=): `redtap run`, ready (class Redtap).
 
     Those still running at the end of the test are stopped, and must stop cleanly."""
     made, start = _agents(Redtap, netns, backend, procs)
@@ -92,7 +92,7 @@ def redtap(netns, backend, procs):
 
 @pytest.fixture
 def trace(netns, backend, procs):
-    """trace(*flags, netns=, backend=, env=): a running and ready `redtap trace` (class Trace)."""
+    """trace(*flags, netns=, backend=, env=): `redtap trace`, running and ready (class Trace)."""
     made, start = _agents(Trace, netns, backend, procs)
     yield start
     for agent in made:

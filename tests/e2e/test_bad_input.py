@@ -57,7 +57,9 @@ CONFIGS = [
 ]
 
 
-@pytest.mark.parametrize("content, line, words", [c[1:] for c in CONFIGS], ids=[c[0] for c in CONFIGS])
+@pytest.mark.parametrize(
+    "content, line, words", [c[1:] for c in CONFIGS], ids=[c[0] for c in CONFIGS]
+)
 @pytest.mark.parametrize("command", ["run", "config"])
 def test_wrong_configuration(netns, tmp_path, command, content, line, words):
     path = tmp_path / "redtap.yaml"

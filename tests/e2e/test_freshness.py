@@ -19,7 +19,7 @@ def count_after(agent, since, want):
         if m.server_count() >= want:
             assert m.server_count() == want
             return began - since
-        assert began - since < LIMIT + 3, f"{m.server_count()} of {want} counted: {m.conservation()}"
+        assert began - since < LIMIT + 3, f"{m.server_count()} of {want}: {m.conservation()}"
         time.sleep(0.05)
 
 

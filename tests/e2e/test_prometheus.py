@@ -95,8 +95,8 @@ class Generator:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._threads = [
-            threading.Thread(target=self._run, args=(netns.http(8000), connections / rate, i / rate))
-            for i in range(connections)
+            threading.Thread(target=self._run, args=(conn, connections / rate, i / rate))
+            for i, conn in enumerate([netns.http(8000) for _ in range(connections)])
         ]
         for thread in self._threads:
             thread.start()

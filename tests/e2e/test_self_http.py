@@ -160,7 +160,7 @@ def redtap_once():
 def test_methods(redtap_once):
     for request, status in ((b"HEAD /metrics", 200), (b"POST /metrics", 405), (b"DELETE /", 405)):
         with socket.create_connection(("127.0.0.1", redtap_once.port), 5) as s:
-            s.sendall(request + b" HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+            s.sendall(request + b" HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
             reply = b""
             while piece := s.recv(65536):
                 reply += piece

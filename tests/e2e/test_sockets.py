@@ -172,7 +172,8 @@ def test_upload_older_than_redtap(netns, redtap, trace, tmp_path):
     log = tmp_path / "log"
     netns.server("httpd.py", 8000, "--log", log)
     conn = netns.http(8000)
-    conn.sock.sendall(b"POST /upload HTTP/1.1\r\nHost: h\r\nContent-Length: 6000\r\n\r\n" + b"u" * 3000)
+    head = b"POST /upload HTTP/1.1\r\nHost: h\r\nContent-Length: 6000\r\n\r\n"
+    conn.sock.sendall(head + b"u" * 3000)
     agent, tracer = redtap(), trace()
     conn.sock.sendall(b"u" * 3000)
     got = b""
