@@ -52,14 +52,19 @@ static u64 tick(void)
 }
 
 /* proc(5): 22 is the start; a name full of traps stands in field 2. */
-static void put_stat(u32 pid, u64 start_ns)
+static void put_stat_of(u32 pid, u64 start_ns, u32 parent)
 {
 	char text[256];
 	int n = snprintf(text, sizeof(text),
-			 "%u (a) S (x) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 %llu 20\n",
-			 pid, (unsigned long long)(start_ns / tick()));
+			 "%u (a) S (x) S %u 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 %llu 20\n",
+			 pid, parent, (unsigned long long)(start_ns / tick()));
 
 	put_file(pid, "stat", text, (size_t)n);
+}
+
+static void put_stat(u32 pid, u64 start_ns)
+{
+	put_stat_of(pid, start_ns, 1);
 }
 
 static void remove_pid(u32 pid)
@@ -311,6 +316,29 @@ static void test_rules(void **state)
 	rt_meta__free(m);
 }
 
+/* Workers of Python's multiprocessing have the name of the program that started them. */
+static void test_spawned(void **state)
+{
+	struct rt_config cfg = {0};
+	struct rt_meta *m = meta_new(&cfg);
+
+	PUT(40, "cmdline", "python3\0/usr/bin/uvicorn\0shop.main:app\0--workers\0002\0");
+	put_stat_of(40, SECOND, 1);
+	PUT(41, "cmdline", "python3\0-c\0from multiprocessing.forkserver import main\0");
+	put_stat_of(41, SECOND, 40);
+	PUT(42, "cmdline", "python3\0-c\0from multiprocessing.spawn import spawn_main; x\0--y\0");
+	put_stat_of(42, SECOND, 41);
+	put_link(42, "exe", "/usr/bin/python3.11");
+	PUT(43, "cmdline", "python3\0-c\0from multiprocessing.spawn import spawn_main\0");
+	put_stat_of(43, SECOND, 1); /* orphan */
+	put_link(43, "exe", "/usr/bin/python3.11");
+	assert_string_equal(rt_meta__lookup(m, 42, NULL, 0)->service, "shop");
+	assert_string_equal(rt_meta__lookup(m, 42, NULL, 0)->cmdline,
+			    "python3 -c from multiprocessing.spawn import spawn_main; x --y");
+	assert_string_equal(rt_meta__lookup(m, 43, NULL, 0)->service, "python3.11");
+	rt_meta__free(m);
+}
+
 /* Equal {service, executable}, equal number, whatever the process; and no other. */
 static void test_resource_id(void **state)
 {
@@ -371,6 +399,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_reuse, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_exit_and_expire, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rules, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_spawned, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_resource_id, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bounded, setup, teardown),
 		cmocka_unit_test(test_self),

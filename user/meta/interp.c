@@ -486,6 +486,14 @@ static enum what find_program(const struct interp *it, const struct argv *a, con
 	return what;
 }
 
+bool rt_service__is_spawned(struct rt_slice args)
+{
+	/* python3 -c "from multiprocessing.spawn import spawn_main; spawn_main(…)" */
+	static const char mark[] = "from multiprocessing.";
+
+	return args.len && memmem(args.p, args.len, mark, sizeof(mark) - 1);
+}
+
 bool rt_service__from_args(const char *executable, struct rt_slice args, const char *cwd, char *out)
 {
 	const struct interp *it = interp_find(executable);

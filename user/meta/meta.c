@@ -32,7 +32,9 @@
 /* Entries looked at for an ended one before the oldest goes. */
 #define META_EVICT_SCAN	 64
 #define META_CMDLINE_MAX 4096
-#define META_PORTS_MAX	 64
+/* Parents asked for the name of a worker. */
+#define META_PARENTS   3
+#define META_PORTS_MAX 64
 
 struct entry {
 	struct rt_process p;	     /* the answer without a port; strings in `text` */
@@ -57,6 +59,7 @@ struct rt_meta {
 	u32 nr_ports;
 	/* Scratch of learn(). */
 	char args[8192];
+	char parent_args[8192];
 	char env[65536];
 	char cgroup[8192];
 	char exe[1024];
@@ -72,6 +75,7 @@ struct facts {
 	const char *exe_path;
 	const char *cwd;
 	struct rt_slice args;
+	struct rt_slice name_args; /* a parent's, where those tell more; else empty */
 	struct rt_slice env;
 	struct rt_cgroup cgroup;
 };
@@ -282,7 +286,7 @@ static void make_room(struct rt_meta *m)
 static struct entry *add(struct rt_meta *m, const struct facts *f)
 {
 	struct rt_service_facts sf = {.executable = f->executable,
-				      .args = f->args,
+				      .args = f->name_args.len ? f->name_args : f->args,
 				      .env = f->env,
 				      .unit = f->cgroup.unit,
 				      .cwd = f->cwd};
@@ -322,6 +326,24 @@ static struct entry *add(struct rt_meta *m, const struct facts *f)
 	return e;
 }
 
+static void read_parents(struct rt_meta *m, struct facts *f)
+{
+	struct rt_slice args = f->args;
+	u32 pid = f->pid;
+
+	for (int i = 0; i < META_PARENTS && rt_service__is_spawned(args); i++) {
+		size_t len;
+
+		if (rt_proc__parent(m->root, pid, &pid) || pid <= 1 ||
+		    rt_proc__read(m->root, pid, "cmdline", m->parent_args, sizeof(m->parent_args),
+				  &len))
+			return;
+		args = (struct rt_slice){(const u8 *)m->parent_args, (u32)len};
+		if (!rt_service__is_spawned(args))
+			f->name_args = args;
+	}
+}
+
 /* Fills f from /proc/PID; what cannot be read keeps its value. `start_ns` of f,
  * when not 0, says which process is meant. False: not there, or another one. */
 static bool read_proc(struct rt_meta *m, struct facts *f)
@@ -356,6 +378,7 @@ static bool read_proc(struct rt_meta *m, struct facts *f)
 	/* Nothing there: a zombie, or another user's process. */
 	if (args)
 		f->args = (struct rt_slice){(const u8 *)m->args, (u32)args};
+	read_parents(m, f);
 	if (env)
 		f->env = (struct rt_slice){(const u8 *)m->env, (u32)env};
 	return true;

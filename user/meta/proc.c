@@ -78,7 +78,7 @@ int rt_proc__link(const char *root, u32 pid, const char *name, char *buf, size_t
 	return 0;
 }
 
-int rt_proc__start_ticks(const char *root, u32 pid, u64 *ret_ticks)
+static int stat_field(const char *root, u32 pid, int nr, u64 *ret)
 {
 	char buf[1024];
 	size_t len;
@@ -90,12 +90,27 @@ int rt_proc__start_ticks(const char *root, u32 pid, u64 *ret_ticks)
 		return err;
 	/* The name in field 2 may hold spaces and parentheses: count from the last ')'. */
 	p = strrchr(buf, ')');
-	for (int field = 2; p && field < 22; field++)
+	for (int field = 2; p && field < nr; field++)
 		p = strchr(p + 1, ' ');
 	if (!p || p[1] < '0' || p[1] > '9')
 		return -EBADMSG;
-	*ret_ticks = strtoull(p + 1, NULL, 10);
+	*ret = strtoull(p + 1, NULL, 10);
 	return 0;
+}
+
+int rt_proc__start_ticks(const char *root, u32 pid, u64 *ret_ticks)
+{
+	return stat_field(root, pid, 22, ret_ticks);
+}
+
+int rt_proc__parent(const char *root, u32 pid, u32 *ret_parent)
+{
+	u64 parent;
+	int err = stat_field(root, pid, 4, &parent);
+
+	if (!err)
+		*ret_parent = (u32)parent;
+	return err;
 }
 
 static u64 tick_ns(void)

@@ -27,6 +27,9 @@ int rt_proc__link(const char *root, u32 pid, const char *name, char *buf, size_t
 /* Field 22 of stat: start of the process in clock ticks since boot. */
 int rt_proc__start_ticks(const char *root, u32 pid, u64 *ret_ticks);
 
+/* Field 4 of stat. */
+int rt_proc__parent(const char *root, u32 pid, u32 *ret_parent);
+
 /* Same moment, one in clock ticks and one in ns (CLOCK_BOOTTIME)? The kernel
  * cuts to whole ticks; one tick more is allowed on either side. */
 bool rt_proc__same_start(u64 ticks, u64 start_ns);

@@ -31,6 +31,9 @@ void rt_service__name(const struct rt_service_facts *facts, struct rt_service_na
 bool rt_service__from_env(struct rt_slice env, const char *variable, char *out);
 /* One key of OTEL_RESOURCE_ATTRIBUTES. */
 bool rt_service__resource_attribute(struct rt_slice env, const char *key, char *out);
+/* A worker that Python's multiprocessing started: its command line names the
+ * machinery, its parent's the program. */
+bool rt_service__is_spawned(struct rt_slice args);
 bool rt_service__from_args(const char *executable, struct rt_slice args, const char *cwd,
 			   char *out);
 
