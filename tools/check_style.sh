@@ -88,7 +88,7 @@ report < <(printf '%s\n' "${files[@]}" | grep / | sed 's|/[^/]*$||' | sort -u | 
 done)
 
 if command -v shellcheck >/dev/null; then
-	report < <(shellcheck -f gcc "${scripts[@]}")
+	report < <(shellcheck -S warning -f gcc "${scripts[@]}")
 fi
 if [ "${CLANG_FORMAT:-0}" = 1 ]; then
 	report < <(for f in "${c_files[@]}"; do
