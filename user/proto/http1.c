@@ -301,18 +301,28 @@ static enum rt_framing chunks_walk(struct rt_cur c)
 	return RT_FRAMING_PARTIAL;
 }
 
-/* The last chunk as the last bytes show it: CRLF 1*"0" CRLF CRLF, where up to
- * three zeros leave the LF before them in sight. */
-static bool tail_ends_chunks(struct rt_slice tail)
+/*
+ * The last chunk as the last bytes show it: CRLF 1*"0" CRLF CRLF. Up to three
+ * zeros leave the LF before them in sight. UNKNOWN when the tail would fit but
+ * is too short to show that: the bytes before it were not seen.
+ */
+static enum rt_framing tail_framing(struct rt_slice tail)
 {
-	u32 i;
+	static const char last[] = "\r\n0\r\n\r\n";
+	u32 i, n = sizeof(last) - 1;
 
+	if (tail.len < n && memcmp(last + n - tail.len, tail.p, tail.len) == 0)
+		return RT_FRAMING_UNKNOWN;
 	if (!rt_slice_ends(tail, "0\r\n\r\n"))
-		return false;
+		return RT_FRAMING_PARTIAL;
 	i = tail.len - 5;
 	while (i && tail.p[i - 1] == '0')
 		i--;
-	return i && tail.p[i - 1] == '\n' && (i == 1 || tail.p[i - 2] == '\r');
+	if (i == 0)
+		return RT_FRAMING_UNKNOWN;
+	if (tail.p[i - 1] != '\n' || (i > 1 && tail.p[i - 2] != '\r'))
+		return RT_FRAMING_PARTIAL;
+	return RT_FRAMING_COMPLETE;
 }
 
 /* --- request --------------------------------------------------------------- */
@@ -540,11 +550,10 @@ static enum rt_framing chunked_framing(const struct rt_view *v, const struct hea
 		return walked;
 	if (v->resp_blind || !v->tail.len)
 		return RT_FRAMING_UNKNOWN;
-	if (tail_ends_chunks(v->tail))
-		return RT_FRAMING_COMPLETE;
-	if (h->trailer && rt_slice_ends(v->tail, "\r\n\r\n"))
+	walked = tail_framing(v->tail);
+	if (walked == RT_FRAMING_PARTIAL && h->trailer && rt_slice_ends(v->tail, "\r\n\r\n"))
 		return RT_FRAMING_UNKNOWN;
-	return RT_FRAMING_PARTIAL;
+	return walked;
 }
 
 /*
@@ -600,8 +609,10 @@ static void parse_response(const struct rt_view *v, struct rt_op *op)
 		if (rt_cur_left(&c) == 1 && *c.p == '\r')
 			return;
 		code = status_code((struct rt_slice){c.p, rt_cur_left(&c)});
-		if (code < 0)
+		if (code < 0) {
 			op->resp_framing = RT_FRAMING_UNKNOWN;
+			op->resp_bad = true;
+		}
 		if (code <= 0)
 			return;
 		minor = c.p[7] - '0';

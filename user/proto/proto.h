@@ -50,6 +50,7 @@ struct rt_op {
 	u16 status;	  /* final status; 0: no complete status line */
 	u8 version_minor; /* HTTP/1.x */
 	bool path_cut;	  /* the path goes on beyond the captured head */
+	bool resp_bad;	  /* the answer is not of this protocol; status 0, framing unknown */
 	u8 req_framing;	  /* enum rt_framing */
 	u8 resp_framing;  /* enum rt_framing */
 };

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Wires the modules and owns their lifetimes. One thread: a timer drains the
+ * ring (ten times a second, sooner when it fills), another runs the sweep once
+ * a second; signals come through a descriptor. The HTTP server has threads of
+ * its own and meets this one only at the registry's lock.
+ */
+#include "agent.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "util/clock.h"
+#include "util/log.h"
+
+#define DRAIN_NS (100 * 1000000L)
+/* Records handled with the registry's lock held in one go. */
+#define DRAIN_BUDGET 2048
+#define SWEEP_NS 1000000000ull
+/* A process that ended is remembered for its last records. */
+#define PROCESS_TTL_NS (30 * 1000000000ull)
+#define SIGS_MAX 128
+
+struct rt_agent {
+	const struct rt_agent_ops *ops;
+	void *ctx;
+	struct rt_bpf *bpf;
+	struct rt_meta *meta;
+	struct rt_finisher *finisher;
+	int epoll;
+	int timer;
+	int signals;
+	bool stop;
+	u64 next_sweep;
+};
+
+/* Records end at `len`; a shorter one than its type needs is a bug, not traffic. */
+static void on_record(void *ctx, const void *data, u32 len)
+{
+	struct rt_agent *a = ctx;
+	const u16 *type = data;
+
+	if (len < sizeof(u64))
+		return;
+	switch (*type) {
+	case RT_EV_EXCHANGE:
+		rt_finisher__exchange(a->finisher, a->meta, data, len);
+		break;
+	case RT_EV_ACTIVE:
+		if (len >= sizeof(struct rt_active))
+			rt_finisher__active(a->finisher, data);
+		break;
+	case RT_EV_PROC:
+		if (len >= sizeof(struct rt_proc_event))
+			rt_meta__on_proc(a->meta, data);
+		break;
+	case RT_EV_EXIT:
+		if (len >= sizeof(struct rt_exit_event))
+			rt_meta__on_exit(a->meta, ((const struct rt_exit_event *)data)->pid);
+		break;
+	case RT_EV_EXE:
+		if (len >= sizeof(struct rt_exe_event))
+			rt_bpf__judge_exe(a->bpf, data);
+		break;
+	}
+}
+
+static void batch(struct rt_agent *a, bool begin)
+{
+	if (a->ops->batch)
+		a->ops->batch(a->ctx, begin);
+}
+
+static int drain(struct rt_agent *a)
+{
+	int n;
+
+	do {
+		batch(a, true);
+		n = rt_bpf__drain(a->bpf, on_record, a, DRAIN_BUDGET);
+		batch(a, false);
+	} while (n >= DRAIN_BUDGET && !a->stop);
+	return n < 0 ? n : 0;
+}
+
+static void sweep(struct rt_agent *a)
+{
+	int err;
+
+	batch(a, true);
+	if (a->ops->sweep)
+		a->ops->sweep(a->ctx, true);
+	rt_finisher__sweep_begin(a->finisher);
+	err = rt_bpf__sweep(a->bpf, on_record, a);
+	if (err)
+		rt_warn("the sweep over sockets failed (%s): requests on silent connections "
+			"are counted late",
+			strerror(-err));
+	else
+		rt_finisher__sweep_end(a->finisher);
+	if (a->ops->sweep)
+		a->ops->sweep(a->ctx, false);
+	batch(a, false);
+}
+
+static void on_signal(struct rt_agent *a)
+{
+	const struct rt_config *cfg;
+	struct signalfd_siginfo si;
+
+	while (read(a->signals, &si, sizeof(si)) == sizeof(si)) {
+		if (si.ssi_signo != SIGHUP) {
+			a->stop = true;
+			continue;
+		}
+		cfg = a->ops->reload ? a->ops->reload(a->ctx) : NULL;
+		if (cfg)
+			rt_meta__reload(a->meta, cfg);
+	}
+}
+
+static int watch(struct rt_agent *a, int fd)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.fd = fd};
+
+	return epoll_ctl(a->epoll, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
+}
+
+static int open_events(struct rt_agent *a)
+{
+	struct itimerspec every = {.it_interval.tv_nsec = DRAIN_NS, .it_value.tv_nsec = DRAIN_NS};
+	sigset_t set;
+	int err;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	/* Before any thread is made, so that all of them inherit it. */
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return -errno;
+	signal(SIGPIPE, SIG_IGN);
+	a->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	a->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	a->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (a->signals < 0 || a->timer < 0 || a->epoll < 0)
+		return -errno;
+	if (timerfd_settime(a->timer, 0, &every, NULL))
+		return -errno;
+	err = watch(a, a->signals);
+	if (!err)
+		err = watch(a, a->timer);
+	if (!err)
+		err = watch(a, rt_bpf__wait_fd(a->bpf));
+	return err;
+}
+
+int rt_agent__new(struct rt_agent **ret, const struct rt_config *cfg,
+		  const struct rt_agent_ops *ops, void *ctx, char *errbuf, size_t errlen)
+{
+	struct rt_agent *a = calloc(1, sizeof(*a));
+	struct rt_sig sigs[SIGS_MAX];
+	u32 nr_sigs = rt_proto__signatures(sigs, SIGS_MAX);
+	int err;
+
+	if (!a)
+		return -ENOMEM;
+	a->ops = ops;
+	a->ctx = ctx;
+	a->epoll = a->timer = a->signals = -1;
+	err = rt_bpf__new(&a->bpf, cfg, sigs, nr_sigs, errbuf, errlen);
+	if (err)
+		goto fail;
+	snprintf(errbuf, errlen, "out of memory");
+	err = -ENOMEM;
+	a->meta = rt_meta__new(cfg);
+	a->finisher = rt_finisher__new(ops->finished, ops->active, ctx);
+	if (!a->meta || !a->finisher)
+		goto fail;
+	err = open_events(a);
+	if (err) {
+		snprintf(errbuf, errlen, "cannot set up timers and signals: %s", strerror(-err));
+		goto fail;
+	}
+	*ret = a;
+	return 0;
+fail:
+	rt_agent__free(a);
+	return err;
+}
+
+void rt_agent__free(struct rt_agent *a)
+{
+	if (!a)
+		return;
+	rt_finisher__free(a->finisher);
+	rt_meta__free(a->meta);
+	rt_bpf__free(a->bpf);
+	if (a->epoll >= 0)
+		close(a->epoll);
+	if (a->timer >= 0)
+		close(a->timer);
+	if (a->signals >= 0)
+		close(a->signals);
+	free(a);
+}
+
+struct rt_bpf *rt_agent__bpf(struct rt_agent *a)
+{
+	return a->bpf;
+}
+
+struct rt_meta *rt_agent__meta(struct rt_agent *a)
+{
+	return a->meta;
+}
+
+struct rt_finisher *rt_agent__finisher(struct rt_agent *a)
+{
+	return a->finisher;
+}
+
+void rt_agent__stop(struct rt_agent *a)
+{
+	a->stop = true;
+}
+
+int rt_agent__loop(struct rt_agent *a)
+{
+	int err = 0;
+
+	while (!a->stop && !err) {
+		struct epoll_event ev[4];
+		int n = epoll_wait(a->epoll, ev, RT_ARRAY_SIZE(ev), -1);
+		u64 ticks, now;
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		for (int i = 0; i < n; i++) {
+			if (ev[i].data.fd == a->signals)
+				on_signal(a);
+			else if (ev[i].data.fd == a->timer &&
+				 read(a->timer, &ticks, sizeof(ticks)) < 0)
+				continue;
+		}
+		err = drain(a);
+		now = rt_clock__mono();
+		if (now < a->next_sweep)
+			continue;
+		a->next_sweep = now + SWEEP_NS;
+		sweep(a);
+		rt_meta__expire(a->meta, now, PROCESS_TTL_NS);
+		if (a->ops->tick)
+			a->ops->tick(a->ctx, now);
+	}
+	/* What was captured up to the signal is told, too. */
+	if (!err)
+		err = drain(a);
+	return err;
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * `redtap doctor`: what this kernel and these privileges allow, one line per
+ * item, and which backend would be used. Exit status 0 when one works, else 1.
+ */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "bpf/capture.h"
+#include "bpf/features.h"
+#include "proto/proto.h"
+
+static const char usage[] =
+	"usage: redtap doctor [options]\n"
+	"\n"
+	"Tells what this kernel and these privileges allow, and which backend would be used.\n"
+	"Loads each backend for a moment. Exit status 0 when one works, else 1.\n";
+
+static void print_features(void)
+{
+	for (int i = 0; i < RT_NR_FEATURES; i++) {
+		bool has = rt_features__has((enum rt_feature)i);
+		const char *detail = rt_features__detail((enum rt_feature)i);
+
+		printf("%-4s %s", has ? "ok" : "no", rt_features__text((enum rt_feature)i));
+		if (*detail)
+			printf(" (%s)", detail);
+		if (!has)
+			printf(": needs %s", rt_features__need((enum rt_feature)i));
+		putchar('\n');
+	}
+}
+
+static void print_capabilities(void)
+{
+	static const struct {
+		const char *name;
+		int bit;
+		const char *use;
+	} caps[] = {
+		{"CAP_BPF", 39, "load BPF programs"},
+		{"CAP_PERFMON", 38, "trace with them"},
+		{"CAP_SYS_ADMIN", 21, "stands for both; mounts tracefs, turns on BPF statistics"},
+		{"CAP_SYS_PTRACE", 19, "read other users' /proc/PID/environ and exe"},
+		{"CAP_DAC_READ_SEARCH", 2, "read files of tracefs and other users' /proc"},
+		{"CAP_NET_ADMIN", 12, "not needed"},
+	};
+	unsigned long long eff = 0;
+	char line[256];
+	FILE *f = fopen("/proc/self/status", "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "CapEff: %llx", &eff) == 1)
+			break;
+	if (f)
+		fclose(f);
+	for (size_t i = 0; i < RT_ARRAY_SIZE(caps); i++)
+		printf("%-4s %s: %s\n", eff >> caps[i].bit & 1 ? "ok" : "--", caps[i].name,
+		       caps[i].use);
+}
+
+/* Loads and attaches for real, in a scope that holds nobody: redtap's own pid. */
+static bool try_backend(const struct rt_config *cfg, const struct rt_backend *be)
+{
+	const char *missing = be->missing();
+	struct rt_config one = *cfg;
+	struct rt_sig sigs[RT_SIG_MAX];
+	char self[16], why[768];
+	char *pids[] = {self};
+	struct rt_bpf *bpf;
+
+	if (missing) {
+		printf("no   backend %s (%s): needs %s\n", be->name, be->text, missing);
+		return false;
+	}
+	snprintf(self, sizeof(self), "%d", (int)getpid());
+	one.pid = (struct rt_strlist){pids, 1};
+	one.backend = (int)be->id;
+	one.self_bpf_stats = false;
+	if (rt_bpf__new(&bpf, &one, sigs, rt_proto__signatures(sigs, RT_SIG_MAX), why,
+			sizeof(why))) {
+		printf("no   backend %s (%s): %s\n", be->name, be->text, why);
+		return false;
+	}
+	rt_bpf__free(bpf);
+	printf("ok   backend %s (%s)\n", be->name, be->text);
+	return true;
+}
+
+int rt_cmd_doctor(int argc, char **argv)
+{
+	const struct rt_backend *chosen = NULL;
+	struct rt_config *cfg;
+	struct utsname u;
+	int status;
+
+	status = rt_cli__load(&cfg, NULL, argc, argv, NULL, usage);
+	if (status != RT_CLI_GO_ON)
+		return status;
+	if (!uname(&u))
+		printf("     Linux %s %s\n", u.release, u.machine);
+	print_features();
+	print_capabilities();
+	for (size_t i = 0; i < rt_nr_backends; i++) {
+		const struct rt_backend *be = &rt_backends[i];
+
+		if (!try_backend(cfg, be))
+			continue;
+		if (!chosen && (cfg->backend == RT_BACKEND_AUTO || cfg->backend == (int)be->id))
+			chosen = be;
+	}
+	if (chosen)
+		printf("redtap will use the backend %s\n", chosen->name);
+	else
+		printf("no backend works here: see the lines above that say what is missing\n");
+	rt_config__free(cfg);
+	status = rt_cli__finish();
+	return status ? status : chosen ? 0 : RT_EXIT_FAILED;
+}

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * `redtap run`: the agent with its metrics at an HTTP endpoint, until SIGTERM.
+ * Wires the registry, RED, the collectors and the HTTP server to the agent.
+ */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "collect/collect.h"
+#include "export/prometheus.h"
+#include "http/server.h"
+#include "red/red.h"
+#include "util/log.h"
+
+static const char usage[] =
+	"usage: redtap run [options]\n"
+	"\n"
+	"Watches the sockets in scope and serves RED metrics at http://ADDR:PORT/metrics\n"
+	"until SIGTERM or SIGINT. SIGHUP reads the configuration again.\n";
+
+struct run {
+	struct rt_config *cfg;	   /* in force */
+	struct rt_config *initial; /* what the kernel side was loaded with */
+	struct rt_cmdline cmd;
+	struct rt_registry *registry;
+	struct rt_red *red;
+	struct rt_agent *agent;
+	struct rt_collect_ctx collect_ctx;
+	struct rt_collect *collect;
+	struct rt_http_server *server;
+	bool ready;
+	u64 now;
+};
+
+static struct rt_registry_opts registry_opts(const struct rt_config *cfg)
+{
+	return (struct rt_registry_opts){
+		.max_series = (u32)cfg->metrics_max_series,
+		.ttl_ns = cfg->metrics_ttl,
+	};
+}
+
+/* --- the loop's side ------------------------------------------------------ */
+
+static void on_batch(void *ctx, bool begin)
+{
+	struct run *run = ctx;
+
+	if (begin)
+		rt_registry__lock(run->registry);
+	else
+		rt_registry__unlock(run->registry);
+}
+
+static void on_finished(void *ctx, const struct rt_finished *f)
+{
+	struct run *run = ctx;
+
+	rt_red__record(run->red, f, f->x->end ? f->x->end : f->x->resp_end, NULL);
+}
+
+static void on_sweep(void *ctx, bool begin)
+{
+	struct run *run = ctx;
+
+	if (begin)
+		rt_red__active_begin(run->red);
+	else
+		rt_red__active_end(run->red, run->now);
+}
+
+static void on_active(void *ctx, const struct rt_active *a)
+{
+	struct run *run = ctx;
+	const struct rt_process *p = rt_meta__lookup(rt_agent__meta(run->agent), a->pid, NULL, 0);
+
+	rt_red__active_add(run->red, p, a->role, a->proto);
+}
+
+static void on_tick(void *ctx, u64 now)
+{
+	struct run *run = ctx;
+
+	run->now = now;
+	rt_registry__expire(run->registry, now);
+}
+
+static bool same_list(const struct rt_strlist *a, const struct rt_strlist *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(a->items[i], b->items[i]) != 0)
+			return false;
+	return true;
+}
+
+static bool needs_restart(const struct rt_config *a, const struct rt_config *b)
+{
+	return strcmp(a->listen, b->listen) != 0 || a->backend != b->backend ||
+	       a->ring_size != b->ring_size || a->self_bpf_stats != b->self_bpf_stats ||
+	       a->labels_pid != b->labels_pid || !same_list(&a->netns, &b->netns) ||
+	       !same_list(&a->cgroup, &b->cgroup) || !same_list(&a->pid, &b->pid) ||
+	       !same_list(&a->exe, &b->exe) || !same_list(&a->port, &b->port);
+}
+
+static const struct rt_config *on_reload(void *ctx)
+{
+	struct run *run = ctx;
+	struct rt_registry_opts opts;
+	struct rt_config *cfg, *old = run->cfg;
+	char sentence[512];
+
+	if (rt_config__load(&cfg, run->cmd.config_file, environ, run->cmd.flags, run->cmd.nr_flags,
+			    sentence, sizeof(sentence))) {
+		rt_error("the configuration is not reloaded: %s", sentence);
+		return NULL;
+	}
+	if (needs_restart(run->initial, cfg))
+		rt_warn("the scope, listen, backend, ring_size, labels.pid and self.bpf_stats "
+			"change only with a restart; the rest is reloaded");
+	rt_log__setup((enum rt_log_level)cfg->log_level, (enum rt_log_format)cfg->log_format);
+	opts = registry_opts(cfg);
+	rt_registry__set_opts(run->registry, &opts);
+	rt_registry__lock(run->registry);
+	rt_red__reload(run->red, cfg);
+	rt_registry__unlock(run->registry);
+	/* The agent's modules take theirs when this returns; the old one is kept
+	 * until the next reload, or the end. */
+	if (old != run->initial)
+		rt_config__free(old);
+	run->cfg = cfg;
+	rt_info("configuration reloaded");
+	return cfg;
+}
+
+static const struct rt_agent_ops ops = {
+	.finished = on_finished,
+	.active = on_active,
+	.batch = on_batch,
+	.sweep = on_sweep,
+	.tick = on_tick,
+	.reload = on_reload,
+};
+
+/* --- the HTTP server's side ----------------------------------------------- */
+
+static int get_metrics(void *ctx, const struct rt_http_request *req, struct rt_http_response *ret)
+{
+	struct run *run = ctx;
+	enum rt_exposition format = rt_expo__negotiate(req->accept);
+
+	rt_collect__run(run->collect);
+	ret->content_type = rt_expo_content_type[format];
+	return rt_expo__render(run->registry, format, &ret->body);
+}
+
+static int get_healthz(void *ctx, const struct rt_http_request *req, struct rt_http_response *ret)
+{
+	ret->content_type = "text/plain; charset=utf-8";
+	rt_buf__puts(&ret->body, "ok\n");
+	return 0;
+}
+
+static int get_readyz(void *ctx, const struct rt_http_request *req, struct rt_http_response *ret)
+{
+	struct run *run = ctx;
+	bool ready = __atomic_load_n(&run->ready, __ATOMIC_ACQUIRE);
+
+	ret->content_type = "text/plain; charset=utf-8";
+	ret->status = ready ? 200 : 503;
+	rt_buf__puts(&ret->body, ready ? "ready\n" : "not ready\n");
+	return 0;
+}
+
+static const struct rt_http_route routes[] = {
+	{"/metrics", "Metrics, for Prometheus", get_metrics},
+	{"/healthz", "Whether redtap runs", get_healthz},
+	{"/readyz", "Whether redtap captures", get_readyz},
+	{0},
+};
+
+/* --- life ------------------------------------------------------------------ */
+
+static int start(struct run *run, char *errbuf, size_t errlen)
+{
+	struct rt_registry_opts opts = registry_opts(run->cfg);
+	int err;
+
+	snprintf(errbuf, errlen, "out of memory");
+	run->registry = rt_registry__new(&opts);
+	run->red = run->registry ? rt_red__new(run->registry, run->cfg) : NULL;
+	if (!run->red)
+		return -ENOMEM;
+	err = rt_agent__new(&run->agent, run->cfg, &ops, run, errbuf, errlen);
+	if (err)
+		return err;
+	run->collect_ctx = (struct rt_collect_ctx){
+		.cfg = run->initial,
+		.bpf = rt_agent__bpf(run->agent),
+		.finisher = rt_agent__finisher(run->agent),
+	};
+	run->collect = rt_collect__new(run->registry, &run->collect_ctx);
+	if (!run->collect)
+		return -ENOMEM;
+	err = rt_http_server__new(&run->server, run->cfg->listen, routes, run, errbuf, errlen);
+	/* A port in use is the world's fault, not a mistake in the words. */
+	return err == -EINVAL ? -EADDRNOTAVAIL : err;
+}
+
+static void finish(struct run *run)
+{
+	rt_http_server__free(run->server);
+	rt_collect__free(run->collect);
+	rt_agent__free(run->agent);
+	rt_red__free(run->red);
+	rt_registry__free(run->registry);
+	if (run->cfg != run->initial)
+		rt_config__free(run->cfg);
+	rt_config__free(run->initial);
+	rt_cmdline__free(&run->cmd);
+}
+
+int rt_cmd_run(int argc, char **argv)
+{
+	struct run run = {0};
+	char sentence[768];
+	int status, err;
+
+	status = rt_cli__load(&run.cfg, &run.cmd, argc, argv, NULL, usage);
+	if (status != RT_CLI_GO_ON)
+		return status;
+	run.initial = run.cfg;
+	err = start(&run, sentence, sizeof(sentence));
+	if (err) {
+		rt_error("%s", sentence);
+		finish(&run);
+		return err == -EINVAL ? RT_EXIT_USAGE : RT_EXIT_FAILED;
+	}
+	rt_info("capturing with backend %s, metrics at port %u",
+		rt_bpf__backend(rt_agent__bpf(run.agent))->name,
+		rt_http_server__port(run.server));
+	__atomic_store_n(&run.ready, true, __ATOMIC_RELEASE);
+	err = rt_agent__loop(run.agent);
+	if (err)
+		rt_error("capturing ended: %s", strerror(-err));
+	else
+		rt_info("stopped");
+	finish(&run);
+	return err ? RT_EXIT_FAILED : 0;
+}

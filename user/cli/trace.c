@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * `redtap trace`: one line per finished exchange, as it finishes.
+ */
+#include "cli/cli.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent.h"
+#include "red/route.h"
+#include "util/buf.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+static const char usage[] =
+	"usage: redtap trace [--format text|json] [options]\n"
+	"\n"
+	"Prints one line per finished request: start, service, pid, role, protocol, method,\n"
+	"path, route, status, error type, time to first byte, duration, bytes, peer.\n"
+	"\n"
+	"  --format text|json   json: one object per line, times in nanoseconds\n";
+
+struct trace {
+	struct rt_config *cfg;
+	struct rt_cmdline cmd;
+	struct rt_agent *agent;
+	struct rt_routes *routes;
+	struct rt_buf out;
+	bool json;
+};
+
+/* IPv4 in IPv6 is shown as IPv4; Unix sockets have no address. */
+static void peer_address(const struct rt_exchange *x, char ret[INET6_ADDRSTRLEN])
+{
+	static const u8 mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	ret[0] = 0;
+	if (x->family == RT_FAMILY_INET)
+		inet_ntop(AF_INET, x->peer_addr, ret, INET6_ADDRSTRLEN);
+	else if (x->family == RT_FAMILY_INET6 && !memcmp(x->peer_addr, mapped, sizeof(mapped)))
+		inet_ntop(AF_INET, x->peer_addr + sizeof(mapped), ret, INET6_ADDRSTRLEN);
+	else if (x->family == RT_FAMILY_INET6)
+		inet_ntop(AF_INET6, x->peer_addr, ret, INET6_ADDRSTRLEN);
+}
+
+static const char *role_name(const struct rt_exchange *x)
+{
+	return x->role == RT_ROLE_SERVER ? "server" : "client";
+}
+
+static void put_key(struct rt_buf *b, const char *key, struct rt_slice value)
+{
+	rt_buf__printf(b, "%s\"%s\":", b->len && b->data[b->len - 1] != '{' ? "," : "", key);
+	rt_buf__put_json(b, value);
+}
+
+static void put_number(struct rt_buf *b, const char *key, u64 value)
+{
+	rt_buf__printf(b, ",\"%s\":", key);
+	rt_buf__put_u64(b, value);
+}
+
+static void put_json(struct rt_buf *b, const struct rt_finished *f, const char *start,
+		     const char *route, const char *error, const char *peer)
+{
+	const struct rt_exchange *x = f->x;
+
+	rt_buf__putc(b, '{');
+	put_key(b, "time", rt_slice_str(start));
+	put_key(b, "service", rt_slice_str(f->process->service));
+	put_number(b, "pid", x->pid);
+	put_key(b, "executable", rt_slice_str(f->process->executable));
+	put_key(b, "role", rt_slice_str(role_name(x)));
+	put_key(b, "protocol", rt_slice_str(rt_proto__get(x->proto)->name));
+	put_key(b, "method", f->op->method);
+	put_key(b, "path", f->op->path);
+	put_key(b, "route", rt_slice_str(route));
+	put_number(b, "status", f->op->status);
+	put_key(b, "error", rt_slice_str(error));
+	put_number(b, "ttfb_ns", f->ttfb_ns);
+	put_number(b, "duration_ns", f->duration_ns);
+	put_number(b, "request_bytes", x->req_bytes);
+	put_number(b, "response_bytes", f->response_bytes);
+	put_number(b, "local_port", x->local_port);
+	put_key(b, "peer_address", rt_slice_str(peer));
+	put_number(b, "peer_port", x->peer_port);
+	rt_buf__puts(b, "}\n");
+}
+
+/* A terminal must not be driven by what came from the network. */
+static void put_plain(struct rt_buf *b, struct rt_slice s)
+{
+	for (u32 i = 0; i < s.len; i++)
+		if (s.p[i] >= 0x21 && s.p[i] != 0x7f)
+			rt_buf__putc(b, (char)s.p[i]);
+		else
+			rt_buf__printf(b, "\\x%02x", s.p[i]);
+}
+
+static void put_text(struct rt_buf *b, const struct rt_finished *f, const char *start,
+		     const char *route, const char *error, const char *peer)
+{
+	const struct rt_exchange *x = f->x;
+
+	rt_buf__printf(b, "%s %s[%u] %s %s ", start, f->process->service, x->pid, role_name(x),
+		       rt_proto__get(x->proto)->name);
+	put_plain(b, f->op->method);
+	rt_buf__putc(b, ' ');
+	put_plain(b, f->op->path);
+	rt_buf__puts(b, " route=");
+	put_plain(b, rt_slice_str(*route ? route : "-"));
+	rt_buf__printf(b, " status=%u error=%s ttfb=%.3fms duration=%.3fms in=%llu out=%llu ",
+		       f->op->status, *error ? error : "-", (double)f->ttfb_ns / 1e6,
+		       (double)f->duration_ns / 1e6, (unsigned long long)x->req_bytes,
+		       (unsigned long long)f->response_bytes);
+	if (*peer)
+		rt_buf__printf(b, "peer=%s:%u\n", peer, x->peer_port);
+	else
+		rt_buf__puts(b, "peer=unix\n");
+}
+
+static void on_finished(void *ctx, const struct rt_finished *f)
+{
+	struct trace *t = ctx;
+	char peer[INET6_ADDRSTRLEN], start[RT_RFC3339_LEN], buf[8];
+	const char *error = rt_error_type(f, buf);
+	const char *route = rt_routes__name(t->routes, f->process->resource_id, f->op->path,
+					    f->op->path_cut);
+
+	peer_address(f->x, peer);
+	rt_clock__rfc3339(start, rt_clock__wall_of(f->x->req_start));
+	if (t->json)
+		put_json(&t->out, f, start, route, error, peer);
+	else
+		put_text(&t->out, f, start, route, error, peer);
+}
+
+/* Lines leave whole, and once per batch. A reader that went away ends the trace. */
+static void on_batch(void *ctx, bool begin)
+{
+	struct trace *t = ctx;
+
+	if (begin || !t->out.len)
+		return;
+	if (fwrite(t->out.data, 1, t->out.len, stdout) != t->out.len || fflush(stdout))
+		rt_agent__stop(t->agent);
+	rt_buf__reset(&t->out);
+}
+
+static const struct rt_agent_ops ops = {
+	.finished = on_finished,
+	.batch = on_batch,
+};
+
+static int trace(struct trace *t)
+{
+	char sentence[768];
+	int err;
+
+	t->routes = rt_routes__new(t->cfg);
+	if (!t->routes) {
+		rt_error("out of memory");
+		return RT_EXIT_FAILED;
+	}
+	err = rt_agent__new(&t->agent, t->cfg, &ops, t, sentence, sizeof(sentence));
+	if (err) {
+		rt_error("%s", sentence);
+		return err == -EINVAL ? RT_EXIT_USAGE : RT_EXIT_FAILED;
+	}
+	rt_info("capturing with backend %s", rt_bpf__backend(rt_agent__bpf(t->agent))->name);
+	err = rt_agent__loop(t->agent);
+	if (err)
+		rt_error("capturing ended: %s", strerror(-err));
+	return err ? RT_EXIT_FAILED : 0;
+}
+
+int rt_cmd_trace(int argc, char **argv)
+{
+	static const char *const extra[] = {"format", NULL};
+	struct trace t = {0};
+	const char *format;
+	int status;
+
+	status = rt_cli__load(&t.cfg, &t.cmd, argc, argv, extra, usage);
+	if (status != RT_CLI_GO_ON)
+		return status;
+	format = rt_cli__extra(&t.cmd, "format");
+	if (format && strcmp(format, "json") != 0 && strcmp(format, "text") != 0) {
+		rt_error("--format %s: give text or json", format);
+		status = RT_EXIT_USAGE;
+	} else {
+		t.json = format && strcmp(format, "json") == 0;
+		status = trace(&t);
+	}
+	rt_agent__free(t.agent);
+	rt_routes__free(t.routes);
+	rt_buf__free(&t.out);
+	rt_config__free(t.cfg);
+	rt_cmdline__free(&t.cmd);
+	return status;
+}
