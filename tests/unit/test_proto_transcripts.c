@@ -44,7 +44,7 @@ struct transcript {
 	/* expectations; text is NULL where nothing was said, numbers are UNSAID */
 	char *method, *target, *path, *path_starts, *authority;
 	int result, status, version, req_framing, resp_framing;
-	int path_len, path_cut, complete_at;
+	int path_len, path_cut, resp_bad, complete_at;
 	int signature, cut;
 };
 
@@ -196,6 +196,7 @@ static const struct {
 	{KEY(path_starts), true, NULL},
 	{KEY(path_len), false, NULL},
 	{KEY(path_cut), false, yes},
+	{KEY(resp_bad), false, yes},
 	{KEY(authority), true, NULL},
 	{KEY(status), false, NULL},
 	{KEY(version), false, NULL},
@@ -381,6 +382,7 @@ static void run_whole(const struct transcript *t, struct rt_op *op)
 	same_number(t, "status", op->status, t->status);
 	same_number(t, "version", op->version_minor, t->version);
 	same_number(t, "path_cut", op->path_cut, t->path_cut);
+	same_number(t, "resp_bad", op->resp_bad, t->resp_bad);
 	same_number(t, "req_framing", op->req_framing, t->req_framing);
 	same_number(t, "resp_framing", op->resp_framing, t->resp_framing);
 }
@@ -431,6 +433,8 @@ static void run_response_bytes(const struct transcript *t)
 		if (t->hostile || t->result != RT_PARSE_OK)
 			continue;
 		same_number(t, "result (response prefix)", r, RT_PARSE_OK);
+		if (op.resp_bad)
+			fail_msg("%s: refused at response byte %u", t->name, n);
 		if (op.status != status && (status || op.status != t->status))
 			fail_msg("%s: status %u at response byte %u", t->name, op.status, n);
 		status = op.status;
