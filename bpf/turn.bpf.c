@@ -19,11 +19,19 @@
 /* Turns without any known signature after which a socket is given up. */
 #define RT_MISSES_MAX 32
 
+/* No wakeup per record: the consumer comes by time. It is woken when the fill
+ * level passes a mark (a window, as one record may step over a line), and by
+ * every record once the ring is nearly full. */
+#define RT_WAKE_WINDOW 16384
+
 static __always_inline u64 rt_ring_flags(void)
 {
-	return bpf_ringbuf_query(&rt_ring, BPF_RB_AVAIL_DATA) > rt_cfg.ring_wake ?
-		       BPF_RB_FORCE_WAKEUP :
-		       BPF_RB_NO_WAKEUP;
+	u64 over = bpf_ringbuf_query(&rt_ring, BPF_RB_AVAIL_DATA) - rt_cfg.ring_wake;
+
+	if ((s64)over < 0)
+		return BPF_RB_NO_WAKEUP;
+	return over < RT_WAKE_WINDOW || over > 2 * rt_cfg.ring_wake ? BPF_RB_FORCE_WAKEUP :
+								      BPF_RB_NO_WAKEUP;
 }
 
 /* The exchange is over: one record, and the state is free for the next. */
@@ -399,7 +407,6 @@ int rt_on_data(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 pid_tgid, u
 			rt_on_gone(c);
 	}
 	rt_count_bytes(c, n);
-	rt_stat_inc(dir == RT_SEND ? RT_STAT_HOOK_SEND : RT_STAT_HOOK_RECV);
 	return 0;
 }
 

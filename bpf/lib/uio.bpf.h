@@ -56,12 +56,10 @@ static __always_inline u64 rt_mmsg_entry(struct rt_conn *c, u64 vec, u32 vlen, u
 static __always_inline void rt_uio_from_regs(struct rt_uio *u, const struct pt_regs *regs,
 					     struct rt_conn *c, u32 tid, u32 ret)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
-
 	u->base = 0;
 	u->nr = 0;
 	/* A worker's registers are not those of the call it works for. */
-	if (!RT_REGS_NATIVE(regs) || (BPF_CORE_READ(task, flags) & RT_PF_IO_WORKER))
+	if (!RT_REGS_NATIVE(regs) || (bpf_get_current_task_btf()->flags & RT_PF_IO_WORKER))
 		return;
 
 	switch (RT_REGS_NR(regs)) {

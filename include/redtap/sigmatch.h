@@ -37,7 +37,7 @@ struct rt_sig {
 	u8 kind;  /* enum rt_sig_kind */
 	u8 flags; /* enum rt_sig_flag */
 	u8 pad[4];
-};
+} __attribute__((aligned(8))); /* compared as words */
 _Static_assert(sizeof(struct rt_sig) == 40, "rt_sig layout");
 
 /* Two words at a time: the table is compared on every request turn. `data`

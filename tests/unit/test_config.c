@@ -21,7 +21,7 @@ static void test_defaults(void **state)
 	assert_string_equal(cfg->listen, "127.0.0.1:9733");
 	assert_int_equal(cfg->netns.n + cfg->cgroup.n + cfg->pid.n + cfg->exe.n + cfg->port.n, 0);
 	assert_int_equal(cfg->backend, RT_BACKEND_AUTO);
-	assert_int_equal(cfg->ring_size, 8 << 20);
+	assert_int_equal(cfg->ring_size, 4 << 20);
 	assert_int_equal(cfg->log_level, RT_LOG_INFO);
 	assert_int_equal(cfg->log_format, RT_LOG_TEXT);
 	assert_int_equal(cfg->metrics_ttl, 3600 * SEC);

@@ -155,9 +155,7 @@ static enum verdict judge_over(const struct rt_exchange *x, const struct rt_op *
 
 	if (!op->status) {
 		/* A response that is none: what was asked was not of this protocol. */
-		if (x->resp_len >= RT_SIG_LEN)
-			return VERDICT_REJECTED;
-		return VERDICT_ABORTED;
+		return op->resp_bad ? VERDICT_REJECTED : VERDICT_ABORTED;
 	}
 	/* Over because the next request began: the client was content. */
 	if (!(x->flags & RT_X_CLOSED))
