@@ -754,6 +754,40 @@ def early_answer_and_reset(w, c, s):
     w.expect("POST", "/big/3", 413, None, response)
 
 
+@shape()
+def reset_before_the_answer_was_read(w, c, s):
+    """The whole answer lies in the client's buffer when the reset comes: it is read,
+    so it counts."""
+    request = req(b"POST /big/4", b"Content-Length: 100000") + b"u" * 10000
+    c.send(request)
+    s.take(5000)
+    response = resp(b"413 Content Too Large", b"Connection: close", body=b"big")
+    s.send(response)
+    s.close()
+    time.sleep(0.05)
+    c.take(len(response))
+    w.expect("POST", "/big/4", 413, None, response)
+
+
+@shape(hold=True)
+def late_body(w, c, s):
+    """An answer by the head alone, as a redirect or an error of a proxy is; then the
+    server takes the body off the connection, which goes on."""
+    for pieces in ([b"tiny=1"], [b"b" * 100], [b"b" * 3000], [b"ab", b"cd"], [b"e" * 50] * 3):
+        length = sum(map(len, pieces))
+        head_ = req(b"POST /late/%d" % length, b"Content-Length: %d" % length)
+        c.send(head_)
+        for piece in pieces:
+            c.send(piece)
+        s.take(len(head_))
+        s.send(OK)
+        for piece in pieces:
+            s.take(len(piece))
+        c.take(len(OK))
+        w.expect("POST", f"/late/{length}", 200, head_ + b"".join(pieces), OK)
+        turn(w, c, s, req(b"GET /late/next"), OK, "GET", "/late/next", 200)
+
+
 @shape(slow=True)
 def pause_in_the_response(w, c, s):
     """Three seconds of silence in mid-body: one exchange, and all of its time."""
