@@ -10,7 +10,7 @@ import sys
 
 import promtext
 
-COLUMNS = ("service", "role", "method", "route", "status", "count", "rate/s", "p50 ms", "p99 ms")
+COLUMNS = ("service", "role", "method", "route", "status", "count", "rate/s", "mean ms", "p50 ms", "p99 ms")
 LEFT = 5  # so many columns hold text
 KEYS = ("service_name", "role", "http_request_method", "http_route")
 
@@ -20,18 +20,29 @@ def rows(samples, seconds):
     table = {}
     for name, labels, value in samples:
         for role in ("server", "client"):
-            if name == f"http_{role}_request_duration_seconds_bucket":
-                status = labels.get("http_response_status_code") or labels.get("error_type", "-")
-                key = tuple({**labels, "role": role}.get(k, "") for k in KEYS) + (status,)
-                buckets = table.setdefault(key, {})
-                bound = float(labels["le"])
-                buckets[bound] = buckets.get(bound, 0) + value
-    for key, buckets in sorted(table.items(), key=lambda r: (r[0][0], r[0][1] != "server", r[0])):
-        pairs = list(buckets.items())
-        count = buckets[float("inf")]
-        times = [promtext.quantile(q, pairs) for q in (0.5, 0.99)]
-        yield key + (f"{count:.0f}", f"{count / seconds:.1f}",
-                     *("-" if t is None else f"{t * 1000:.1f}" for t in times))
+            family = f"http_{role}_request_duration_seconds"
+            if name not in (family + "_bucket", family + "_sum"):
+                continue
+            status = labels.get("http_response_status_code") or labels.get("error_type", "-")
+            key = tuple({**labels, "role": role}.get(k, "") for k in KEYS) + (status,)
+            bucket = labels.get("le", "sum")
+            row = table.setdefault(key, {})
+            row[bucket] = row.get(bucket, 0) + value
+    for key, row in sorted(table.items(), key=lambda r: (r[0][0], r[0][1] != "server", r[0])):
+        seconds_sum = row.pop("sum", 0.0)
+        buckets = [(float(le), count) for le, count in row.items()]
+        count = row["+Inf"]
+        yield key + (f"{count:.0f}", f"{count / seconds:.1f}", f"{seconds_sum / count * 1000:.2f}",
+                     percentile(0.5, buckets), percentile(0.99, buckets))
+
+
+def percentile(q, buckets):
+    """In ms. Within the first bucket a histogram does not say more than that."""
+    value = promtext.quantile(q, buckets)
+    first = min(buckets)[0]
+    if value is None:
+        return "-"
+    return f"<{first * 1000:.0f}" if value < first else f"{value * 1000:.0f}"
 
 
 def main():
