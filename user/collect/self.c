@@ -153,6 +153,7 @@ static int self_read(void *state)
 	st->values[RT_STAT_EXCHANGES_ABORTED] = c.aborted;
 	st->values[RT_STAT_EXCHANGES_REJECTED] = c.rejected;
 	st->values[RT_STAT_EXCHANGES_UNFRAMED] = c.unframed;
+	st->values[RT_STAT_EXCHANGES_PIPELINED] = c.pipelined;
 	st->values[RT_STAT_RECORDS_MALFORMED] = c.bad;
 	st->flying = c.in_flight;
 	return err;

@@ -463,7 +463,7 @@ static enum rt_parse request_line(struct rt_cur *c, bool cut, struct rt_op *op)
  * body. There is no tail of requests, so the end of a chunked body is known only
  * when it lies in the captured head.
  */
-static enum rt_framing request_framing(const struct rt_view *v, const struct rt_op *op,
+static enum rt_framing request_framing(const struct rt_view *v, struct rt_op *op,
 				       const struct head *h, struct rt_cur body)
 {
 	bool cut = v->req.len < v->req_bytes;
@@ -485,6 +485,8 @@ static enum rt_framing request_framing(const struct rt_view *v, const struct rt_
 	}
 	if (h->has_cl && v->req_bytes - head_len < h->length)
 		return RT_FRAMING_PARTIAL;
+	if (!rt_slice_is(op->method, "CONNECT"))
+		op->req_excess = v->req_bytes - head_len - (h->has_cl ? h->length : 0);
 	return RT_FRAMING_COMPLETE;
 }
 

@@ -48,6 +48,7 @@ struct rt_op {
 	/* of the target, else the Host header; no userinfo; may be empty */
 	struct rt_slice authority;
 	u16 status;	  /* final status; 0: no complete status line */
+	u64 req_excess;	  /* bytes in the request turn behind this request's end: pipelining */
 	u8 version_minor; /* HTTP/1.x */
 	bool path_cut;	  /* the path goes on beyond the captured head */
 	bool resp_bad;	  /* the answer is not of this protocol; status 0, framing unknown */

@@ -202,6 +202,8 @@ static void tell(struct rt_finisher *f, struct rt_meta *meta, const struct rt_ex
 	done.process = rt_meta__lookup(meta, x->pid, x->comm,
 				       x->role == RT_ROLE_SERVER ? x->local_port : 0);
 	count(aborted ? &f->counts.aborted : &f->counts.finished);
+	if (op->req_excess)
+		count(&f->counts.pipelined);
 	f->fn(f->ctx, &done);
 }
 

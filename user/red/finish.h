@@ -24,6 +24,7 @@ struct rt_finish_counts {
 	u64 rejected;  /* it looked like a request and was none */
 	u64 in_flight; /* at the last sweep */
 	u64 bad;       /* records that contradict themselves; always 0 unless there is a bug */
+	u64 pipelined; /* of those told: their request turn held more than one request */
 	u64 unframed;  /* finished by silence, as their end could not be told from their head */
 };
 
