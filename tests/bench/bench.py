@@ -54,51 +54,44 @@ class Table:
         return "\n".join(lines) + "\n"
 
 
-def counters(agent):
-    """(BPF runs, BPF ns, operations in scope) so far."""
-    m = agent.metrics()
-    return (promtext.total(m, "redtap_program_runs_total"),
-            promtext.total(m, "redtap_program_run_seconds_total") * 1e9,
-            promtext.total(m, "redtap_socket_operations_total"))
+def agent_cost(lab, opts, **scope):
+    """A load run with redtap and the kernel's BPF statistics on -> (runs, ns, requests)."""
+    def counters():
+        m = agent.metrics()
+        return (promtext.total(m, "redtap_program_runs_total"),
+                promtext.total(m, "redtap_program_run_seconds_total") * 1e9)
 
-
-def agent_hits(lab, opts, **scope):
-    """One run with the kernel's BPF statistics on -> (runs, ns, operations, requests)."""
     with Agent(lab, BPF_STATS, "--backend", opts.backend, **scope) as agent:
-        before = counters(agent)
-        load = lab.wrk(opts.seconds, 64)
-        after = counters(agent)
-    return tuple(b - a for a, b in zip(before, after)) + (load.requests,)
+        before = counters()
+        load = lab.wrk()
+        runs, ns = (b - a for a, b in zip(before, counters()))
+    if not runs:
+        raise LabError("redtap reports no runs of its BPF programs")
+    return runs, ns, load.requests
 
 
 def kernel_cost(lab, opts, table):
     """Per round: empty programs, redtap with another namespace in its scope,
     redtap on nginx. The last one's hits outside the scope (wrk's) are taken off
     at the price of the second, and the measuring itself at that of the first."""
-    hit, request, outside, empty, hits = [], [], [], [], []
+    watched, _, requests = lab.hooks(opts.backend, lab.worker)
+    hits = watched / requests
+    if not hits:
+        raise LabError("nginx hit none of the hooks")
+    hit, outside, empty = [], [], []
     for _ in range(opts.pairs):
-        child = lab.empty(opts.backend)
-        lab.wrk(opts.seconds, 64)
-        runs, ns = map(int, child.communicate()[0].split())
+        runs, ns, _ = lab.hooks(opts.backend)
         empty.append(ns / runs)
-
-        runs, ns, _, _ = agent_hits(lab, opts, netns=lab.idle_ns)
-        if not runs:
-            raise LabError("redtap reports no runs of its BPF programs")
+        runs, ns, _ = agent_cost(lab, opts, netns=lab.idle_ns)
         outside.append(ns / runs - empty[-1])
-
-        runs, ns, operations, requests = agent_hits(lab, opts)
-        if not operations or operations > runs:
-            raise LabError(f"{operations:.0f} operations in scope of {runs:.0f} runs")
-        net = ns - runs * empty[-1] - (runs - operations) * outside[-1]
-        hit.append(net / operations)
-        request.append(net / requests)
-        hits.append(operations / requests)
+        runs, ns, requests = agent_cost(lab, opts)
+        inside = hits * requests
+        hit.append((ns - runs * empty[-1] - (runs - inside) * outside[-1]) / inside)
 
     value = statistics.median(hit)
     table.add("kernel, per hit on a watched socket", value, "{:.0f} ns", "<= 300 ns", value <= 300)
-    value = statistics.median(request)
-    table.add(f"kernel, per request served ({statistics.median(hits):.2f} hits)", value,
+    value *= hits
+    table.add(f"kernel, per request served ({hits:.2f} hits)", value,
               "{:.0f} ns", "<= 1000 ns", value <= 1000)
     table.add("kernel, per hit on a socket outside the scope", statistics.median(outside),
               "{:.0f} ns")
@@ -112,7 +105,7 @@ def throughput(lab, opts, table):
     ratios, rates, cpu = [], [], []
 
     def plain():
-        load = lab.wrk(opts.seconds, 64)
+        load = lab.wrk()
         return load.requests / load.seconds
 
     def watched():
@@ -236,7 +229,7 @@ def main():
     build = pathlib.Path(opts.build)
     table = Table()
     broken = False
-    with Lab(build) as lab:
+    with Lab(build, opts.seconds) as lab:
         for name, part in PARTS.items():
             if opts.parts and name not in opts.parts:
                 continue

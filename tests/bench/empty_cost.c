@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Attaches the empty programs of one backend (empty.bpf.c) with the kernel's
- * BPF statistics on, until its standard input is closed; then prints how often
- * they ran and how many nanoseconds that took. Started by bench.py.
+ * Attaches the programs of one backend in empty.bpf.c until its standard input
+ * is closed. Started by bench.py.
  *
- *   empty_cost OBJECT BACKEND      prints "ready", and at the end "RUNS NS"
+ *   empty_cost OBJECT BACKEND        the empty ones, with the kernel's BPF statistics
+ *                                    on; prints at the end how often they ran and for
+ *                                    how many nanoseconds
+ *   empty_cost OBJECT BACKEND PID    the counting ones; prints the hits of PID and all
+ *
+ * Says "ready" once they are attached.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,23 +23,22 @@
 
 #define MAX_PROGRAMS 32
 
-static bool is_of(const struct bpf_program *p, const char *backend)
+static bool is_of(const struct bpf_program *p, const char *prefix)
 {
-	size_t n = strlen(backend);
+	size_t n = strlen(prefix);
 	const char *name = bpf_program__name(p);
 
-	return !strncmp(name, backend, n) && name[n] == '_';
+	return !strncmp(name, prefix, n) && name[n] == '_';
 }
 
 /* Returns how many programs are attached, or -errno. */
-static int attach(struct bpf_object *obj, const char *backend, struct bpf_link *links[MAX_PROGRAMS])
+static int attach(struct bpf_object *obj, const char *prefix, struct bpf_link *links[MAX_PROGRAMS])
 {
 	struct bpf_program *p;
 	int n = 0;
 
-	bpf_object__for_each_program(p, obj)
-	{
-		if (!is_of(p, backend))
+	bpf_object__for_each_program (p, obj) {
+		if (!is_of(p, prefix))
 			continue;
 		if (n == MAX_PROGRAMS)
 			return -E2BIG;
@@ -46,17 +50,31 @@ static int attach(struct bpf_object *obj, const char *backend, struct bpf_link *
 	return n ? n : -ENOENT;
 }
 
-static int print_totals(struct bpf_object *obj, const char *backend)
+/* The two counters that are the object's .bss. */
+static int print_hits(struct bpf_object *obj)
+{
+	struct bpf_map *bss = bpf_object__find_map_by_name(obj, ".bss");
+	u64 hits[2]; /* all, watched: in the order of empty.bpf.c */
+	u32 zero = 0;
+
+	if (!bss || bpf_map__value_size(bss) != sizeof(hits))
+		return -EINVAL;
+	if (bpf_map_lookup_elem(bpf_map__fd(bss), &zero, hits))
+		return -errno;
+	printf("%llu %llu\n", (unsigned long long)hits[1], (unsigned long long)hits[0]);
+	return 0;
+}
+
+static int print_totals(struct bpf_object *obj, const char *prefix)
 {
 	struct bpf_program *p;
 	u64 runs = 0, ns = 0;
 
-	bpf_object__for_each_program(p, obj)
-	{
+	bpf_object__for_each_program (p, obj) {
 		struct bpf_prog_info info = {0};
 		u32 len = sizeof(info);
 
-		if (!is_of(p, backend))
+		if (!is_of(p, prefix))
 			continue;
 		if (bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &len))
 			return -errno;
@@ -65,6 +83,13 @@ static int print_totals(struct bpf_object *obj, const char *backend)
 	}
 	printf("%llu %llu\n", (unsigned long long)runs, (unsigned long long)ns);
 	return 0;
+}
+
+static int set_watched(struct bpf_object *obj, u32 pid)
+{
+	struct bpf_map *rodata = bpf_object__find_map_by_name(obj, ".rodata");
+
+	return rodata ? bpf_map__set_initial_value(rodata, &pid, sizeof(pid)) : -ENOENT;
 }
 
 static void wait_for_end_of_input(void)
@@ -80,33 +105,44 @@ int main(int argc, char **argv)
 	struct bpf_link *links[MAX_PROGRAMS] = {0};
 	struct bpf_object *obj = NULL;
 	struct bpf_program *p;
+	char prefix[32];
+	u32 pid = 0;
 	int stats = -1, err;
 
-	if (argc != 3) {
-		fprintf(stderr, "usage: empty_cost OBJECT sock|syscall\n");
+	if (argc != 3 && argc != 4) {
+		fprintf(stderr, "usage: empty_cost OBJECT sock|syscall [PID]\n");
 		return 2;
 	}
+	if (argc == 4)
+		pid = (u32)strtoul(argv[3], NULL, 10);
+	snprintf(prefix, sizeof(prefix), "%s%s", pid ? "count_" : "", argv[2]);
 	obj = bpf_object__open_file(argv[1], NULL);
 	if (!obj) {
 		err = -errno;
 		goto out;
 	}
-	bpf_object__for_each_program(p, obj) bpf_program__set_autoload(p, is_of(p, argv[2]));
+	bpf_object__for_each_program (p, obj)
+		bpf_program__set_autoload(p, is_of(p, prefix));
+	err = set_watched(obj, pid);
+	if (err)
+		goto out;
 	err = bpf_object__load(obj);
 	if (err)
 		goto out;
-	stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
-	if (stats < 0) {
-		err = stats;
-		goto out;
+	if (!pid) {
+		stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
+		if (stats < 0) {
+			err = stats;
+			goto out;
+		}
 	}
-	err = attach(obj, argv[2], links);
+	err = attach(obj, prefix, links);
 	if (err < 0)
 		goto out;
 	puts("ready");
 	fflush(stdout);
 	wait_for_end_of_input();
-	err = print_totals(obj, argv[2]);
+	err = pid ? print_hits(obj) : print_totals(obj, prefix);
 out:
 	if (err < 0)
 		fprintf(stderr, "empty_cost: %s\n", strerror(-err));

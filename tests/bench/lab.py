@@ -82,7 +82,8 @@ def wait_until(what, condition, seconds=10):
 class Lab:
     """nginx on CPU 0, wrk on the last CPU, in one network namespace."""
 
-    def __init__(self, build):
+    def __init__(self, build, seconds):
+        self.seconds = seconds  # of a load run, where nothing else is said
         self.build = pathlib.Path(build).resolve()
         self.ns = f"redtap-bench-{os.getpid()}"
         self.idle_ns = f"{self.ns}-idle"  # a namespace in which nothing happens
@@ -142,9 +143,11 @@ class Lab:
                 check=False).returncode == 0
 
         wait_until("nginx answers", answers)
+        self.worker = int(pathlib.Path(f"/proc/{nginx.pid}/task/{nginx.pid}/children").read_text())
 
-    def wrk(self, seconds, connections, threads=1):
+    def wrk(self, seconds=None, connections=64, threads=1):
         """A full-speed run; -> Load."""
+        seconds = seconds or self.seconds
         out = subprocess.run(
             ["ip", "netns", "exec", self.ns, "taskset", "-c", str(self.wrk_cpu), "wrk",
              "-t", str(threads), "-c", str(connections), "-d", f"{seconds}s",
@@ -161,17 +164,20 @@ class Lab:
         return Load(requests, requests / rate if rate else float(done.group(2)) * unit,
                     sum(map(int, errors.groups())) if errors else 0)
 
-    def empty(self, backend):
-        """Empty programs on a backend's hooks; -> a child to end with its stdin."""
+    def hooks(self, backend, pid=None):
+        """Programs of empty.bpf.c on a backend's hooks, around a load run
+        -> (runs, ns), or (hits of pid, hits of all); and the load's requests."""
         command = [str(self.build / "bench/empty_cost"), str(self.build / "bench/empty.bpf.o"),
-                   backend]
+                   backend] + ([str(pid)] if pid else [])
         if not os.path.exists("/sys/kernel/tracing/events"):
             command = ["unshare", "-m", "sh", "-c",
                        'mount -t tracefs tracefs /sys/kernel/tracing && exec "$@"', "sh", *command]
         child = self.spawn(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         if child.stdout.readline() != "ready\n":
             raise LabError("empty_cost did not get ready")
-        return child
+        load = self.wrk()
+        first, second = map(int, child.communicate()[0].split())
+        return first, second, load.requests
 
 
 class Agent:
