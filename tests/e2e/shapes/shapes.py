@@ -788,6 +788,26 @@ def late_body(w, c, s):
         turn(w, c, s, req(b"GET /late/next"), OK, "GET", "/late/next", 200)
 
 
+@shape(hold=True)
+def first_byte_apart(w, c, s):
+    """Go's server waits for the next request by a read of one byte."""
+    for method in (b"GET", b"POST", b"PROPFIND", b"BREW"):
+        request = req(method + b" /apart")
+        c.send(request)
+        s.take(1)
+        s.take(len(request) - 1)
+        answer(c, s, OK)
+        w.expect(method.decode(), "/apart", 200, request, OK)
+    for body in (b"late", b"b" * 100):
+        head_ = req(b"PUT /apart", b"Content-Length: %d" % len(body))
+        c.send(head_ + body)
+        s.take(len(head_))
+        s.send(OK)
+        s.take(len(body))
+        c.take(len(OK))
+        w.expect("PUT", "/apart", 200, head_ + body, OK)
+
+
 @shape(slow=True)
 def pause_in_the_response(w, c, s):
     """Three seconds of silence in mid-body: one exchange, and all of its time."""
