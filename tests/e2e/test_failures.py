@@ -100,14 +100,23 @@ def test_client_closes_in_mid_response(scene):
 def test_server_closes_without_an_answer(scene):
     with scene.connect("/close") as s:
         assert s.recv(100) == b""
-        scene.check("connection_closed", "connection_closed", status=0)
+    scene.check("connection_closed", "connection_closed", status=0)
+
+
+@pytest.mark.parametrize("path, status", [("/close", 0), ("/half", 200)])
+def test_client_keeps_its_end_open(scene, path, status):
+    """It has read the end of the stream: that is the end of the request, not its close() later."""
+    with scene.connect(path) as s:
+        while s.recv(65536):
+            pass
+        scene.check("connection_closed", "connection_closed", status=status)
 
 
 def test_server_resets_without_an_answer(scene):
     with scene.connect("/reset") as s:
         with pytest.raises(ConnectionResetError):
             s.recv(100)
-        scene.check({"connection_closed", "connection_reset"}, "connection_reset", status=0)
+    scene.check({"connection_closed", "connection_reset"}, "connection_reset", status=0)
 
 
 @pytest.mark.parametrize("path", ["/half", "/cutchunk"])
@@ -115,7 +124,7 @@ def test_server_closes_in_mid_response(scene, path):
     with scene.connect(path) as s:
         while s.recv(65536):
             pass
-        scene.check("connection_closed", "connection_closed", status=200)
+    scene.check("connection_closed", "connection_closed", status=200)
 
 
 def test_server_killed_in_mid_response(scene):
@@ -124,7 +133,7 @@ def test_server_killed_in_mid_response(scene):
         os.kill(scene.server.pid, signal.SIGKILL)
         while s.recv(65536):
             pass
-        scene.check("connection_closed", "connection_closed", status=200)
+    scene.check("connection_closed", "connection_closed", status=200)
 
 
 def test_server_killed_before_its_answer(scene):
@@ -132,7 +141,7 @@ def test_server_killed_before_its_answer(scene):
         time.sleep(0.3)  # nothing tells when the server has gone to sleep
         os.kill(scene.server.pid, signal.SIGKILL)
         assert s.recv(100) == b""
-        scene.check("connection_closed", "connection_closed", status=0)
+    scene.check("connection_closed", "connection_closed", status=0)
 
 
 def test_client_gives_up_before_the_answer(scene):
