@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import signal
 import sys
 
 import pytest
@@ -78,6 +79,14 @@ def _agents(cls, default_netns, default_backend, procs):
     return made, start
 
 
+def stop_all(agents):
+    running = [agent for agent in agents if agent.alive()]
+    for agent in running:
+        agent.signal(signal.SIGTERM)
+    for agent in running:
+        agent.stop()
+
+
 @pytest.fixture
 def redtap(netns, backend, procs):
     """redtap(*flags, netns=, backend=, env=, wait=): `redtap run`, ready (class Redtap).
@@ -85,9 +94,7 @@ def redtap(netns, backend, procs):
     Those still running at the end of the test are stopped, and must stop cleanly."""
     made, start = _agents(Redtap, netns, backend, procs)
     yield start
-    for agent in made:
-        if agent.alive():
-            agent.stop()
+    stop_all(made)
 
 
 @pytest.fixture
@@ -95,6 +102,4 @@ def trace(netns, backend, procs):
     """trace(*flags, netns=, backend=, env=): `redtap trace`, running and ready (class Trace)."""
     made, start = _agents(Trace, netns, backend, procs)
     yield start
-    for agent in made:
-        if agent.alive():
-            agent.stop()
+    stop_all(made)

@@ -23,37 +23,58 @@ def count_after(agent, since, want):
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize(
-    "method, path",
-    [
-        ("GET", "/status/200"),
-        ("GET", "/bytes/300000"),
-        ("GET", "/chunked/5"),
-        ("HEAD", "/bytes/5000"),
-        ("GET", "/status/204"),
-        ("GET", "/status/304"),
-        ("POST", "/upload"),
-    ],
-)
-def test_connection_stays_open_and_silent(netns, redtap, method, path):
+SHAPES = [
+    ("GET", "/status/200"),
+    ("GET", "/bytes/300000"),
+    ("GET", "/chunked/5"),
+    ("HEAD", "/bytes/5000"),
+    ("GET", "/status/204"),
+    ("GET", "/status/304"),
+    ("POST", "/upload"),
+]
+
+
+def test_connection_stays_open_and_silent(netns, redtap):
+    """However the end of the response is told: each on a connection of its own."""
+    netns.server("httpd.py", 8000)
+    agent = redtap("--no-routes-infer")
+    conns = [netns.http(8000) for _ in SHAPES]
+
+    def ask_all():
+        done = []
+        for conn, (method, path) in zip(conns, SHAPES):
+            conn.request(method, path, b"b" * 5000 if method == "POST" else None)
+            conn.getresponse().read()
+            done.append(time.monotonic())
+        return done
+
+    for turn in (1, 2):
+        # the second time: the connection lived on, and its next request is a new one
+        first = ask_all()[0]
+        assert count_after(agent, first, turn * len(SHAPES)) <= LIMIT
+        m = agent.metrics()
+        assert m.server_count(error_type=None) == turn * len(SHAPES)
+        assert m.sum("http_server_active_requests") == 0
+    for status, count in (("204", 2), ("304", 2), ("200", 10)):
+        assert m.server_count(http_response_status_code=status) == count
+    assert m.server_count(http_request_method="HEAD") == 2
+    for conn in conns:
+        conn.close()
+    m = agent.settle()
+    assert m.server_count() == m.client_count() == 2 * len(SHAPES)
+    m.assert_conserved()
+
+
+@pytest.mark.parametrize("method, path", [SHAPES[0], SHAPES[2]])
+def test_alone_on_the_host(netns, redtap, method, path):
+    """The same with nothing else going on that could push the record along."""
     netns.server("httpd.py", 8000)
     agent = redtap()
     conn = netns.http(8000)
-    conn.request(method, path, b"b" * 5000 if method == "POST" else None)
+    conn.request(method, path)
     conn.getresponse().read()
-    done = time.monotonic()
-    assert count_after(agent, done, 1) <= LIMIT
-    m = agent.metrics()
-    assert m.server_count(error_type=None) == 1
-    assert m.sum("http_server_active_requests") == 0
-    # the connection lives, and its next request is a new one
-    conn.request(method, path, b"b" * 5000 if method == "POST" else None)
-    conn.getresponse().read()
-    assert count_after(agent, time.monotonic(), 2) <= LIMIT
+    assert count_after(agent, time.monotonic(), 1) <= LIMIT
     conn.close()
-    m = agent.settle()
-    assert m.server_count() == 2 and m.client_count() == 2
-    m.assert_conserved()
 
 
 def test_pause_in_mid_response(netns, redtap, trace):

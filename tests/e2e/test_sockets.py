@@ -95,7 +95,7 @@ def test_who_holds_the_socket(netns, redtap, trace, tmp_path, mode):
     log = tmp_path / "log"
     server = netns.server("httpd.py", 8000, "--mode", mode, "--log", log)
     agent, tracer = redtap(), trace()
-    connections = 24
+    connections = 16
     for _ in range(connections):
         conn = netns.http(8000)
         for path in PATHS:

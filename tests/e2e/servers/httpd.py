@@ -203,6 +203,8 @@ class Server:
         return request.rest if goes_on else None
 
     def connection(self, sock, rest=b""):
+        if not self.args.unix:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         writer = sock.dup() if self.args.mode == "dup" else sock
         try:
             while rest is not None:
