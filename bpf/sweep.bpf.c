@@ -6,8 +6,9 @@
  * in flight is tallied; states of sockets that are gone are finished.
  *
  * Records go through the iterator's own buffer, so none of them is ever lost.
- * A write that does not fit fails, and the kernel calls again for the same
- * element: nothing may be changed before the write succeeded.
+ * When a write does not fit, the kernel drops all that was written for the
+ * element and calls again for it: nothing may be changed before the last write
+ * has succeeded.
  */
 #include "lib/maps.bpf.h"
 
@@ -46,19 +47,19 @@ static __always_inline int rt_sweep_exchange(struct seq_file *seq, struct rt_con
 /* 1: call again for this element. */
 static __always_inline int rt_sweep_locked(struct seq_file *seq, struct rt_conn *c, u64 now)
 {
-	u64 silent;
+	bool idle;
 
 	if (!rt_turn_busy(c))
 		return 0;
-	silent = now - c->x.resp_end;
-	if (c->phase == RT_PHASE_RESP && (s64)silent >= (s64)rt_cfg.idle_ns &&
-	    c->idle_bytes != c->x.resp_bytes) {
-		if (rt_sweep_exchange(seq, c, RT_X_IDLE))
-			return 1;
+	idle = c->phase == RT_PHASE_RESP && (s64)(now - c->x.resp_end) >= (s64)rt_cfg.idle_ns &&
+	       c->idle_bytes != c->x.resp_bytes;
+	if ((idle && rt_sweep_exchange(seq, c, RT_X_IDLE)) || rt_sweep_active(seq, c))
+		return 1;
+	if (idle) {
 		c->idle_bytes = c->x.resp_bytes;
 		c->x.flags |= RT_X_AFTER_IDLE;
 	}
-	return rt_sweep_active(seq, c) ? 1 : 0;
+	return 0;
 }
 
 SEC("?iter/bpf_sk_storage_map")

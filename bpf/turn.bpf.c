@@ -50,9 +50,10 @@ int rt_turn_finish(struct rt_conn *c, u64 now)
 		return 0;
 	if (bpf_ringbuf_output(&rt_ring, x, size, rt_ring_flags())) {
 		rt_stat_inc(RT_STAT_LOST_RING_FULL);
-		/* One that the sweep reported may have been counted already; user
-		 * space settles those when the socket's next record comes. */
-		rt_stat_inc(RT_STAT_EXCHANGES_EVICTED);
+		/* One that the sweep reported may have been counted already: user
+		 * space remembers those, and counts the others that vanish. */
+		if (!(x->flags & RT_X_AFTER_IDLE))
+			rt_stat_inc(RT_STAT_EXCHANGES_EVICTED);
 	} else {
 		rt_stat_inc(RT_STAT_RECORDS);
 	}

@@ -143,6 +143,7 @@ static int self_read(void *state)
 	struct rt_finish_counts c = {0};
 	int err = 0;
 
+	memset(st->values, 0, sizeof(st->values));
 	if (st->ctx->bpf) {
 		err = rt_bpf__stats(st->ctx->bpf, st->values);
 		st->nr_progs = rt_bpf__programs(st->ctx->bpf, st->progs, RT_PROGS_MAX);
@@ -152,6 +153,8 @@ static int self_read(void *state)
 	st->values[RT_STAT_EXCHANGES_FINISHED] = c.finished;
 	st->values[RT_STAT_EXCHANGES_ABORTED] = c.aborted;
 	st->values[RT_STAT_EXCHANGES_REJECTED] = c.rejected;
+	/* The kernel counts those of which user space heard nothing. */
+	st->values[RT_STAT_EXCHANGES_EVICTED] += c.evicted;
 	st->values[RT_STAT_EXCHANGES_UNFRAMED] = c.unframed;
 	st->values[RT_STAT_EXCHANGES_PIPELINED] = c.pipelined;
 	st->values[RT_STAT_RECORDS_MALFORMED] = c.bad;

@@ -5,8 +5,10 @@
  * The kernel knows turns, not framing. It sends an exchange when it is over
  * (the next request began, or the socket closed), and once a second reports
  * those that have gone silent (RT_X_IDLE). A silent one is finished here when
- * its own framing says that every byte is there; it is then remembered, so that
- * the kernel's later record of its end (RT_X_AFTER_IDLE) is not counted again.
+ * its own framing says that every byte is there. Every report by silence is
+ * remembered until the kernel's later record of the end (RT_X_AFTER_IDLE): so
+ * that one already told is not counted again, and one that waits is counted as
+ * evicted when that record was lost with a full ring.
  */
 #include "red/finish.h"
 
@@ -17,16 +19,20 @@
 
 #include "util/hash.h"
 
-/* Exchanges told early and not yet ended: at most one per open connection. */
-#define RT_TOLD_MAX (1u << 20)
-/* Sweeps that a told exchange may be missing from before it is forgotten: its
- * end was lost with a full ring. */
-#define RT_TOLD_ROUNDS 5
+/* Exchanges reported by silence and not yet ended: at most one per open connection. */
+#define RT_SILENT_MAX (1u << 20)
+/* Sweeps that such an exchange may be missing from before its end counts as lost. */
+#define RT_SILENT_ROUNDS 5
 
-struct told {
+struct silent_key {
 	u64 conn_id;
-	u32 seq;
+	u64 seq; /* as wide as that: no padding is hashed */
+};
+
+struct silent {
+	struct silent_key key;
 	u32 round; /* sweep that last saw it */
+	bool told;
 	UT_hash_handle hh;
 };
 
@@ -34,7 +40,7 @@ struct rt_finisher {
 	rt_finished_fn fn;
 	rt_active_fn active;
 	void *ctx;
-	struct told *told;
+	struct silent *silent;
 	u32 round;
 	u64 seen_in_flight; /* during a sweep */
 	struct rt_finish_counts counts;
@@ -57,46 +63,49 @@ struct rt_finisher *rt_finisher__new(rt_finished_fn fn, rt_active_fn active, voi
 	return f;
 }
 
-static void forget(struct rt_finisher *f, struct told *t)
+/* `lost`: its end will not come, and the kernel left it to us to say so. */
+static void forget(struct rt_finisher *f, struct silent *s, bool lost)
 {
-	HASH_DEL(f->told, t);
-	free(t);
+	if (lost && !s->told)
+		count(&f->counts.evicted);
+	HASH_DEL(f->silent, s);
+	free(s);
 }
 
 void rt_finisher__free(struct rt_finisher *f)
 {
-	struct told *t, *tmp;
+	struct silent *s, *tmp;
 
 	if (!f)
 		return;
-	HASH_ITER(hh, f->told, t, tmp)
-	forget(f, t);
+	HASH_ITER(hh, f->silent, s, tmp)
+	forget(f, s, false);
 	free(f);
 }
 
-static struct told *find_told(struct rt_finisher *f, u64 conn_id)
+static struct silent *find_silent(struct rt_finisher *f, u64 conn_id, u32 seq)
 {
-	struct told *t;
+	struct silent_key key = {conn_id, seq};
+	struct silent *s;
 
-	HASH_FIND(hh, f->told, &conn_id, sizeof(conn_id), t);
-	return t;
+	HASH_FIND(hh, f->silent, &key, sizeof(key), s);
+	return s;
 }
 
-static void remember(struct rt_finisher *f, const struct rt_exchange *x)
+/* NULL: no room. It is then told by its end, as if it had never been silent. */
+static struct silent *remember(struct rt_finisher *f, const struct rt_exchange *x)
 {
-	struct told *t = find_told(f, x->conn_id);
+	struct silent *s;
 
-	if (!t) {
-		if (HASH_COUNT(f->told) >= RT_TOLD_MAX)
-			return;
-		t = calloc(1, sizeof(*t));
-		if (!t)
-			return;
-		t->conn_id = x->conn_id;
-		HASH_ADD(hh, f->told, conn_id, sizeof(t->conn_id), t);
-	}
-	t->seq = x->seq;
-	t->round = f->round;
+	if (HASH_COUNT(f->silent) >= RT_SILENT_MAX)
+		return NULL;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	s->key = (struct silent_key){x->conn_id, x->seq};
+	s->round = f->round;
+	HASH_ADD(hh, f->silent, key, sizeof(s->key), s);
+	return s;
 }
 
 /* Why an exchange without a full response ended, seen from this socket's role. */
@@ -116,12 +125,19 @@ static enum rt_error why_ended(const struct rt_exchange *x)
 	return RT_ERROR_TIMEOUT;
 }
 
-/* Whether the end of the connection is what ends the response, and came. */
+/* The connection broke before the peer acknowledged what this side had sent. */
+static bool undelivered(const struct rt_exchange *x)
+{
+	return (x->flags & (RT_X_RESET | RT_X_TIMED_OUT)) && (x->flags & RT_X_UNACKED);
+}
+
+/* Whether the end of the connection is what ends the response, and came. What
+ * befalls the connection behind an acknowledged end does not matter to a server. */
 static bool closed_by_sender(const struct rt_exchange *x)
 {
-	u32 fin = x->role == RT_ROLE_SERVER ? RT_X_LOCAL_FIN : RT_X_PEER_FIN;
-
-	return (x->flags & fin) && !(x->flags & (RT_X_RESET | RT_X_TIMED_OUT));
+	if (x->role == RT_ROLE_SERVER)
+		return (x->flags & RT_X_LOCAL_FIN) && !undelivered(x);
+	return (x->flags & RT_X_PEER_FIN) && !(x->flags & (RT_X_RESET | RT_X_TIMED_OUT));
 }
 
 enum verdict {
@@ -153,20 +169,21 @@ static enum verdict judge_over(const struct rt_exchange *x, const struct rt_op *
 {
 	bool broken = x->flags & (RT_X_RESET | RT_X_TIMED_OUT | RT_X_LOCAL_RESET);
 
-	if (!op->status) {
-		/* A response that is none: what was asked was not of this protocol. */
-		return op->resp_bad ? VERDICT_REJECTED : VERDICT_ABORTED;
-	}
+	/* A response that is none: what was asked was not of this protocol. */
+	if (op->resp_bad)
+		return VERDICT_REJECTED;
+	/* Without a status, but with a response that could not be read (it came
+	 * blind, or its head lies behind the capture), it was answered all the same. */
+	if (!op->status && op->resp_framing != RT_FRAMING_UNKNOWN)
+		return VERDICT_ABORTED;
 	/* Over because the next request began: the client was content. */
 	if (!(x->flags & RT_X_CLOSED))
 		return VERDICT_FINISHED;
 	switch (op->resp_framing) {
 	case RT_FRAMING_COMPLETE:
 		/* All was handed over, but the peer was gone before it had it. */
-		if (x->role == RT_ROLE_SERVER && (x->flags & RT_X_RESET) &&
-		    (x->flags & RT_X_UNACKED))
-			return VERDICT_ABORTED;
-		return VERDICT_FINISHED;
+		return x->role == RT_ROLE_SERVER && undelivered(x) ? VERDICT_ABORTED
+								   : VERDICT_FINISHED;
 	case RT_FRAMING_UNTIL_CLOSE:
 		return closed_by_sender(x) ? VERDICT_FINISHED : VERDICT_ABORTED;
 	case RT_FRAMING_UNKNOWN:
@@ -207,45 +224,61 @@ static void tell(struct rt_finisher *f, struct rt_meta *meta, const struct rt_ex
 	f->fn(f->ctx, &done);
 }
 
-void rt_finisher__exchange(struct rt_finisher *f, struct rt_meta *meta,
-			   const struct rt_exchange *x, u32 len)
+static enum verdict judge(struct rt_finisher *f, const struct rt_exchange *x,
+			  const struct rt_view *view, struct rt_op *ret_op, bool over)
 {
-	const struct rt_proto *proto;
+	const struct rt_proto *proto = rt_proto__get(x->proto);
+
+	if (!proto || proto->parse(view, ret_op) != RT_PARSE_OK)
+		return over ? VERDICT_REJECTED : VERDICT_WAIT;
+	return over ? judge_over(x, ret_op) : judge_silent(f, x, ret_op);
+}
+
+void rt_finisher__exchange(struct rt_finisher *f, struct rt_meta *meta, const struct rt_exchange *x,
+			   u32 len)
+{
+	bool over = !(x->flags & RT_X_IDLE) || (x->flags & RT_X_CLOSED);
+	struct silent *s = NULL;
 	struct rt_view view;
-	enum verdict verdict;
 	struct rt_op op;
-	struct told *t;
 
 	if (rt_view__from_exchange(&view, x, len)) {
 		count(&f->counts.bad);
 		return;
 	}
-	t = x->flags & RT_X_AFTER_IDLE ? find_told(f, x->conn_id) : NULL;
-	if (t && t->seq == x->seq) {
-		if (!(x->flags & RT_X_IDLE))
-			forget(f, t);
+	/* The first record of an exchange has no past: no look-up for most. */
+	if (x->flags & (RT_X_IDLE | RT_X_AFTER_IDLE))
+		s = find_silent(f, x->conn_id, x->seq);
+	if (s && !(x->flags & RT_X_AFTER_IDLE)) {
+		/* an earlier socket's, by the same number */
+		forget(f, s, true);
+		s = NULL;
+	}
+	if (s && s->told) {
+		if (over)
+			forget(f, s, false);
 		return;
 	}
-	proto = rt_proto__get(x->proto);
-	if (!proto || proto->parse(&view, &op) != RT_PARSE_OK)
-		verdict = x->flags & RT_X_IDLE ? VERDICT_WAIT : VERDICT_REJECTED;
-	else if (x->flags & RT_X_IDLE && !(x->flags & RT_X_CLOSED))
-		verdict = judge_silent(f, x, &op);
-	else
-		verdict = judge_over(x, &op);
-
-	switch (verdict) {
+	if (over && s)
+		forget(f, s, false);
+	if (!over && !s) {
+		s = remember(f, x);
+		if (!s)
+			return;
+	}
+	switch (judge(f, x, &view, &op, over)) {
 	case VERDICT_WAIT:
 		return;
 	case VERDICT_REJECTED:
 		count(&f->counts.rejected);
 		return;
 	case VERDICT_FINISHED:
+		if (!over)
+			s->told = true;
+		tell(f, meta, x, &op, false);
+		return;
 	case VERDICT_ABORTED:
-		/* Remembered before it is told: a report by silence is not the end. */
-		if (x->flags & RT_X_IDLE && !(x->flags & RT_X_CLOSED))
-			remember(f, x);
-		tell(f, meta, x, &op, verdict == VERDICT_ABORTED);
+		tell(f, meta, x, &op, true);
 		return;
 	}
 }
@@ -258,11 +291,12 @@ void rt_finisher__sweep_begin(struct rt_finisher *f)
 
 void rt_finisher__active(struct rt_finisher *f, const struct rt_active *a)
 {
-	struct told *t = find_told(f, a->conn_id);
+	struct silent *s = find_silent(f, a->conn_id, a->seq);
 
-	if (t && t->seq == a->seq) {
-		t->round = f->round;
-		return;
+	if (s) {
+		s->round = f->round;
+		if (s->told)
+			return;
 	}
 	f->seen_in_flight++;
 	if (f->active)
@@ -271,12 +305,12 @@ void rt_finisher__active(struct rt_finisher *f, const struct rt_active *a)
 
 void rt_finisher__sweep_end(struct rt_finisher *f)
 {
-	struct told *t, *tmp;
+	struct silent *s, *tmp;
 
-	HASH_ITER(hh, f->told, t, tmp)
+	HASH_ITER(hh, f->silent, s, tmp)
 	{
-		if (f->round - t->round > RT_TOLD_ROUNDS)
-			forget(f, t);
+		if (f->round - s->round > RT_SILENT_ROUNDS)
+			forget(f, s, true);
 	}
 	__atomic_store_n(&f->counts.in_flight, f->seen_in_flight, __ATOMIC_RELAXED);
 }

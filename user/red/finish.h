@@ -17,11 +17,12 @@ typedef void (*rt_finished_fn)(void *ctx, const struct rt_finished *f);
 /* Told per sweep for every exchange in flight. */
 typedef void (*rt_active_fn)(void *ctx, const struct rt_active *a);
 
-/* started = finished + aborted + rejected + what the kernel evicted + in flight */
+/* started = finished + aborted + rejected + evicted here and by the kernel + in flight */
 struct rt_finish_counts {
 	u64 finished;  /* a full response came */
 	u64 aborted;   /* it ended without one */
 	u64 rejected;  /* it looked like a request and was none */
+	u64 evicted;   /* reported by silence, not told, and the record of its end was lost */
 	u64 in_flight; /* at the last sweep */
 	u64 bad;       /* records that contradict themselves; always 0 unless there is a bug */
 	u64 pipelined; /* of those told: their request turn held more than one request */
@@ -35,8 +36,8 @@ struct rt_finisher *rt_finisher__new(rt_finished_fn fn, rt_active_fn active, voi
 void rt_finisher__free(struct rt_finisher *f); /* NULL-safe */
 
 /* One RT_EV_EXCHANGE record of `len` bytes. `meta` names its process. */
-void rt_finisher__exchange(struct rt_finisher *f, struct rt_meta *meta,
-			   const struct rt_exchange *x, u32 len);
+void rt_finisher__exchange(struct rt_finisher *f, struct rt_meta *meta, const struct rt_exchange *x,
+			   u32 len);
 
 /* Brackets one sweep. */
 void rt_finisher__sweep_begin(struct rt_finisher *f);
