@@ -10,12 +10,17 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <linux/magic.h>
+#include <linux/nsfs.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+#include "util/cleanup.h"
 
 #ifndef NSFS_MAGIC
 #define NSFS_MAGIC 0x6e736673
@@ -26,6 +31,17 @@
 static bool is_number(const char *s)
 {
 	return *s && strspn(s, "0123456789") == strlen(s);
+}
+
+/* All kinds of namespaces lie on nsfs. */
+static bool is_netns(const char *path, const struct statfs *fs)
+{
+	__cleanup_fd int fd = -1;
+
+	if (fs->f_type != NSFS_MAGIC)
+		return false;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET;
 }
 
 static int resolve_netns(struct rt_scope *s, const char *value, char *errbuf, size_t errlen)
@@ -46,7 +62,7 @@ static int resolve_netns(struct rt_scope *s, const char *value, char *errbuf, si
 			return fail("--netns %s: there is no process %s", value, value);
 		return fail("--netns %s: %s", value, strerror(errno));
 	}
-	if (fs.f_type != NSFS_MAGIC)
+	if (!is_netns(p, &fs))
 		return fail("--netns %s: not a network namespace; give a path like "
 			    "/run/netns/NAME, or a pid",
 			    value);
@@ -85,19 +101,34 @@ static int resolve_pid(struct rt_scope *s, const char *value, char *errbuf, size
 	return 0;
 }
 
+/* Digits only, 1 to 65535; *s is moved behind them. */
+static bool take_port(const char **s, u16 *ret)
+{
+	u32 v = 0;
+
+	for (; **s >= '0' && **s <= '9' && v <= 65535; (*s)++)
+		v = v * 10 + (u32)(**s - '0');
+	*ret = (u16)v;
+	return v && v <= 65535;
+}
+
 static int resolve_port(struct rt_scope *s, const char *value, char *errbuf, size_t errlen)
 {
-	unsigned int lo, hi;
-	char *end;
+	struct rt_port_range r;
+	const char *p = value;
+	bool good;
 
 	if (s->nr_ports >= RT_SCOPE_PORT_MAX)
 		return fail("more than %d port ranges in the scope", RT_SCOPE_PORT_MAX);
-	lo = hi = (unsigned int)strtoul(value, &end, 10);
-	if (*end == '-')
-		hi = (unsigned int)strtoul(end + 1, &end, 10);
-	if (*end || !lo || lo > hi || hi > 65535)
+	good = take_port(&p, &r.lo);
+	r.hi = r.lo;
+	if (good && *p == '-') {
+		p++;
+		good = take_port(&p, &r.hi);
+	}
+	if (!good || *p || r.lo > r.hi)
 		return fail("--port %s: give a port or a range, like 80 or 8000-8100", value);
-	s->ports[s->nr_ports++] = (struct rt_port_range){(u16)lo, (u16)hi};
+	s->ports[s->nr_ports++] = r;
 	return 0;
 }
 
