@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counts are exact at full speed: against the generator's count and nginx's access log."""
 
+import time
+
 from lib import load
 from lib.util import wait_until
 
@@ -67,6 +69,52 @@ def test_keepalive_in_ab(netns, redtap, tmp_path):
     assert result["complete"] == 20000, result["text"]
     m = check_against_log(agent, nginx)
     assert server_total(m, http_response_status_code="200", error_type=None) == 20000
+
+
+def test_a_full_ring_is_told(netns, redtap, tmp_path):
+    """A ring far too small for the load: what is missing is in the counters, to the last one."""
+    nginx = load.Nginx(netns, tmp_path, workers=2, log_format="line")
+    agent = redtap("--ring-size", "16384")
+    load.wrk(netns, URL, threads=2, connections=CONNECTIONS, seconds=2)
+    served = sum(nginx.lines().values())
+    m = agent.settle()
+    parts = m.conservation()
+    # both sides of each request were in scope; wrk gave up at most one per connection
+    assert 2 * served <= parts["started"] <= 2 * served + CONNECTIONS
+    assert parts["finished"] + parts["aborted"] + parts["evicted"] == parts["started"]
+    assert parts["evicted"] <= m.lost()
+    assert m.server_count() + m.client_count() == parts["finished"] + parts["aborted"]
+    # and when the storm is over, counting is exact again
+    conn = netns.http(8080)
+    for _ in range(20):
+        conn.request("GET", "/empty")
+        conn.getresponse().read()
+        time.sleep(0.05)
+    conn.close()
+    after = agent.settle()
+    assert after.lost() == m.lost()
+    assert after.server_count() == m.server_count() + 20
+
+
+def test_a_thousand_silent_connections(netns, redtap):
+    """Kept open after their one request: all are counted, 2 s after the last at the latest."""
+    netns.server("httpd.py", 8000)
+    agent = redtap()
+    conns = []
+    for _ in range(1000):
+        conns.append(netns.http(8000))
+        conns[-1].request("GET", "/status/200")
+        conns[-1].getresponse().read()
+    m = agent.wait_metrics(
+        lambda m: m.server_count() == 1000 and m.client_count() == 1000, timeout=2
+    )
+    m = agent.settle()
+    m.assert_conserved()
+    for conn in conns:
+        conn.close()
+    m = agent.settle()
+    assert m.server_count() == 1000 and m.client_count() == 1000
+    m.assert_conserved()
 
 
 def test_sizes_and_statuses(netns, redtap, tmp_path):

@@ -127,6 +127,19 @@ def test_server_closes_in_mid_response(scene, path):
     scene.check("connection_closed", "connection_closed", status=200)
 
 
+def test_client_reads_to_the_end_and_keeps_its_end_open(netns, trace):
+    """A response that only the close ends is complete when the end of the stream was read."""
+    netns.server("httpd.py", 8000)
+    tracer = trace()
+    with netns.connect(8000) as s:
+        s.sendall(b"GET /stream/10/3 HTTP/1.1\r\nHost: h\r\n\r\n")
+        while s.recv(65536):
+            pass
+        for role in ("server", "client"):
+            [x] = tracer.wait_for(1, role=role)
+            assert x["error"] in ("", None) and x["status"] == 200
+
+
 def test_server_killed_in_mid_response(scene):
     with scene.connect("/stall") as s:
         read_until_stalled(s, HALF)
