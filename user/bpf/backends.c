@@ -17,7 +17,7 @@ static const char *sock_missing(void)
 static const char *syscall_missing(void)
 {
 	return rt_features__missing(
-		(const enum rt_feature[]){RT_FEATURE_TRACEFS, RT_FEATURE_TASK_REGS}, 2);
+		(const enum rt_feature[]){RT_FEATURE_TASK_REGS, RT_FEATURE_TRACEFS}, 2);
 }
 
 static const char *const sock_programs[] = {

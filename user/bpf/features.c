@@ -130,25 +130,35 @@ static const struct {
 #undef FEATURE
 };
 
-static bool (*const probes[RT_NR_FEATURES])(void) = {
-	[RT_FEATURE_BTF] = probe_btf,
-	[RT_FEATURE_PRIVILEGE] = probe_privilege,
-	[RT_FEATURE_RINGBUF] = probe_ringbuf,
-	[RT_FEATURE_SOCK_LENGTH] = probe_sock_length,
-	[RT_FEATURE_TASK_REGS] = probe_task_regs,
-	[RT_FEATURE_SK_STORAGE] = probe_sk_storage,
-	[RT_FEATURE_TRACEFS] = probe_tracefs,
-	[RT_FEATURE_ITER] = probe_iter,
-	[RT_FEATURE_UPROBE] = probe_uprobe,
-	[RT_FEATURE_LOCKDOWN] = probe_lockdown,
+/* `basis`: what the probe itself cannot do without; while that is missing, it is
+ * the reason, and the probe would tell nothing. Its own number: none. */
+static const struct {
+	bool (*probe)(void);
+	enum rt_feature basis;
+} probes[RT_NR_FEATURES] = {
+	[RT_FEATURE_BTF] = {probe_btf, RT_FEATURE_BTF},
+	[RT_FEATURE_PRIVILEGE] = {probe_privilege, RT_FEATURE_PRIVILEGE},
+	[RT_FEATURE_RINGBUF] = {probe_ringbuf, RT_FEATURE_PRIVILEGE},
+	[RT_FEATURE_SOCK_LENGTH] = {probe_sock_length, RT_FEATURE_BTF},
+	[RT_FEATURE_TASK_REGS] = {probe_task_regs, RT_FEATURE_PRIVILEGE},
+	[RT_FEATURE_SK_STORAGE] = {probe_sk_storage, RT_FEATURE_PRIVILEGE},
+	[RT_FEATURE_TRACEFS] = {probe_tracefs, RT_FEATURE_TRACEFS},
+	[RT_FEATURE_ITER] = {probe_iter, RT_FEATURE_BTF},
+	[RT_FEATURE_UPROBE] = {probe_uprobe, RT_FEATURE_UPROBE},
+	[RT_FEATURE_LOCKDOWN] = {probe_lockdown, RT_FEATURE_LOCKDOWN},
 };
+
+static bool has_basis(enum rt_feature f)
+{
+	return probes[f].basis == f || rt_features__has(probes[f].basis);
+}
 
 bool rt_features__has(enum rt_feature f)
 {
 	static signed char known[RT_NR_FEATURES]; /* 0: not asked yet */
 
 	if (!known[f])
-		known[f] = probes[f]() ? 1 : -1;
+		known[f] = has_basis(f) && probes[f].probe() ? 1 : -1;
 	return known[f] > 0;
 }
 
@@ -159,7 +169,7 @@ const char *rt_features__text(enum rt_feature f)
 
 const char *rt_features__need(enum rt_feature f)
 {
-	return features[f].need;
+	return features[has_basis(f) ? f : probes[f].basis].need;
 }
 
 const char *rt_features__detail(enum rt_feature f)
@@ -171,7 +181,7 @@ const char *rt_features__missing(const enum rt_feature *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (!rt_features__has(list[i]))
-			return features[list[i]].need;
+			return rt_features__need(list[i]);
 	return NULL;
 }
 

@@ -17,6 +17,7 @@ enum rt_feature {
 /* Cached after the first call. */
 bool rt_features__has(enum rt_feature f);
 const char *rt_features__text(enum rt_feature f);
+/* What a missing one needs; when it could not even be probed for, what that needs. */
 const char *rt_features__need(enum rt_feature f);
 /* A word on what was found ("mounted at …", "integrity"); "" when there is none. */
 const char *rt_features__detail(enum rt_feature f);

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Both backends load and attach here, and `redtap doctor` names the true reason
+where one does not. Doctor's scope is its own process: it captures nothing."""
+
+import pathlib
+import shutil
+import tempfile
+
+import pytest
+
+from lib.agent import binary, clean_env
+from lib.procs import run
+from lib.util import need
+
+NO_TRACEFS = ["/sys/kernel/tracing", "/sys/kernel/debug"]
+BTF = "CONFIG_DEBUG_INFO_BTF"
+PRIVILEGE = "CAP_BPF and CAP_PERFMON, or root"
+
+
+@pytest.fixture
+def program():
+    """A copy that any user may run."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="redtap-bpf-"))
+    folder.chmod(0o755)
+    shutil.copy(binary(), folder / "redtap")
+    (folder / "redtap").chmod(0o755)
+    yield folder / "redtap"
+    shutil.rmtree(folder)
+
+
+def doctor(program, *flags, wrap=()):
+    """(exit status, {item: (verdict, rest of the line)}, closing line)"""
+    done = run([*wrap, program, "doctor", *flags], check=False, env=clean_env())
+    assert done.stderr == "", done.stderr
+    lines = done.stdout.splitlines()
+    items = {}
+    for line in lines[1:-1]:
+        verdict, text = line[:4].strip(), line[5:]
+        assert verdict in ("ok", "no", "--"), line
+        item = text.split(":")[0].split(" (")[0]
+        assert item not in items, f"twice: {line}"
+        items[item] = (verdict, text)
+    return done.returncode, items, lines[-1]
+
+
+def hidden(*places):
+    """A command prefix: these folders are empty, in a mount namespace of its own."""
+    script = "".join(f"mount -t tmpfs none {p} && " for p in places) + 'exec "$@"'
+    return [need("unshare"), "--mount", need("sh"), "-c", script, "sh"]
+
+
+def without(*caps):
+    drop = ",".join("-" + c for c in caps)
+    return [need("setpriv"), f"--inh-caps={drop}", f"--bounding-set={drop}"]
+
+
+def nobody():
+    ids = ["--reuid=65534", "--regid=65534", "--clear-groups"]
+    return [need("setpriv"), *ids, "--inh-caps=-all", "--bounding-set=-all"]
+
+
+def test_both_backends(program):
+    status, items, last = doctor(program)
+    assert status == 0
+    assert {k: v[0] for k, v in items.items() if k.startswith("backend")} == {
+        "backend sock": "ok",
+        "backend syscall": "ok",
+    }
+    assert last == "redtap will use the backend sock"
+    for item in ("kernel BTF", "BPF ring buffer", "socket storage", "tracefs", "BPF iterators"):
+        assert items[item][0] == "ok", items[item]
+
+
+@pytest.mark.parametrize("backend", ["sock", "syscall"])
+def test_override(program, backend):
+    status, _, last = doctor(program, "--backend", backend)
+    assert (status, last) == (0, f"redtap will use the backend {backend}")
+
+
+def test_tracefs_hidden(program):
+    """Not mounted where it is looked for: redtap mounts its own, unseen by others."""
+    status, items, last = doctor(program, "--backend", "syscall", wrap=hidden(*NO_TRACEFS))
+    assert items["tracefs"][0] == "ok"
+    assert (status, last) == (0, "redtap will use the backend syscall")
+
+
+def test_tracefs_hidden_and_no_right_to_mount(program):
+    wrap = [*hidden(*NO_TRACEFS), *without("sys_admin")]
+    status, items, last = doctor(program, wrap=wrap)
+    assert items["tracefs"][0] == "no" and "CAP_SYS_ADMIN" in items["tracefs"][1]
+    assert items["CAP_SYS_ADMIN"][0] == "--"
+    verdict, text = items["backend syscall"]
+    assert verdict == "no" and "needs tracefs" in text
+    # the sock backend needs none of it
+    assert items["backend sock"][0] == "ok"
+    assert (status, last) == (0, "redtap will use the backend sock")
+    status, _, last = doctor(program, "--backend", "syscall", wrap=wrap)
+    assert status == 1 and last.startswith("no backend works here")
+
+
+def test_no_btf(program):
+    status, items, last = doctor(program, wrap=hidden("/sys/kernel/btf"))
+    assert status == 1 and last.startswith("no backend works here")
+    assert items["kernel BTF"][0] == "no" and BTF in items["kernel BTF"][1]
+    for item in ("backend sock", "backend syscall", "socket length tracepoints"):
+        verdict, text = items[item]
+        assert verdict == "no" and BTF in text, text
+    # the rest does not hang on it, and is not blamed
+    assert items["privileges to load BPF"][0] == items["BPF ring buffer"][0] == "ok"
+
+
+def test_unprivileged(program):
+    status, items, last = doctor(program, wrap=nobody())
+    assert status == 1 and last.startswith("no backend works here")
+    for item in ("privileges to load BPF", "backend sock", "backend syscall", "BPF ring buffer"):
+        verdict, text = items[item]
+        assert verdict == "no" and PRIVILEGE in text, text
+    assert {v[0] for k, v in items.items() if k.startswith("CAP_")} == {"--"}
+    assert items["kernel BTF"][0] == "ok"
+
+
+def test_capabilities_instead_of_root(program):
+    """Root in name only: what the two capabilities allow is enough to capture."""
+    keep = "+bpf,+perfmon,+dac_read_search"
+    wrap = [need("setpriv"), f"--inh-caps=-all,{keep}", f"--bounding-set=-all,{keep}"]
+    status, items, last = doctor(program, wrap=wrap)
+    assert items["CAP_BPF"][0] == items["CAP_PERFMON"][0] == "ok"
+    assert items["CAP_SYS_ADMIN"][0] == items["CAP_NET_ADMIN"][0] == "--"
+    assert (status, last) == (0, "redtap will use the backend sock")
