@@ -25,6 +25,12 @@ def pytest_sessionstart(session):
         pytest.exit("these tests load BPF programs: run them as root", 4)
 
 
+@pytest.fixture(params=BACKENDS)
+def backend(request):
+    """The capture backend: the test runs once with each."""
+    return request.param
+
+
 @pytest.fixture
 def netns():
     """A network namespace that nothing else uses: the scope of every agent here."""

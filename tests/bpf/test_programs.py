@@ -9,7 +9,6 @@ import signal
 
 import pytest
 
-from conftest import BACKENDS
 from lib.procs import run
 from lib.util import need, wait_until
 
@@ -58,7 +57,6 @@ def budgets():
     return found
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
 def test_verifier_budget(inspect, agent, backend, cgroup, capsys):
     kernel = ".".join(os.uname().release.split(".")[:2])
     a = agent(backend, *WIDEST, "--cgroup", cgroup)
@@ -81,7 +79,6 @@ def test_verifier_budget(inspect, agent, backend, cgroup, capsys):
         assert n <= limit, f"{name}: {n} instructions verified, the limit is {limit:.0f}"
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_nothing_stays(inspect, agent, netns, backend, how):
     a = agent(backend)
