@@ -8,6 +8,7 @@
 #include "lib/maps.bpf.h"
 
 #include "lib/hash.bpf.h"
+#include "lib/turn.bpf.h"
 
 static __always_inline struct rt_conn *rt_storage_conn(struct sock *sk,
 						       const struct socket *socket, u32 pid,
@@ -88,7 +89,17 @@ int BPF_PROG(rt_sock_state, struct sock *sk, int old, int new)
 		return 0;
 	c = bpf_sk_storage_get(&rt_socks, sk, 0, 0);
 	if (c)
-		rt_on_state(c, old, new, BPF_CORE_READ(sk, sk_err), rt_sock_unacked(sk));
+		rt_on_state(c, old, new, BPF_CORE_READ(sk, sk_err), rt_sock_buffers(sk));
+	return 0;
+}
+
+SEC("?tp_btf/tcp_destroy_sock")
+int BPF_PROG(rt_sock_destroy, struct sock *sk)
+{
+	struct rt_conn *c = bpf_sk_storage_get(&rt_socks, sk, 0, 0);
+
+	if (c && rt_turn_busy(c))
+		rt_on_gone(c);
 	return 0;
 }
 

@@ -146,9 +146,22 @@ int BPF_PROG(rt_sys_state, struct sock *sk, int old, int new)
 	c = bpf_map_lookup_elem(&rt_conns, &key);
 	if (!c)
 		return 0;
-	rt_on_state(c, old, new, BPF_CORE_READ(sk, sk_err), rt_sock_unacked(sk));
-	if (new == RT_TCP_CLOSE)
+	if (!rt_on_state(c, old, new, BPF_CORE_READ(sk, sk_err), rt_sock_buffers(sk)) &&
+	    new == RT_TCP_CLOSE)
 		bpf_map_delete_elem(&rt_conns, &key);
+	return 0;
+}
+
+SEC("?tp_btf/tcp_destroy_sock")
+int BPF_PROG(rt_sys_destroy, struct sock *sk)
+{
+	u64 key = (u64)sk;
+	struct rt_conn *c = bpf_map_lookup_elem(&rt_conns, &key);
+
+	if (!c)
+		return 0;
+	rt_on_gone(c);
+	bpf_map_delete_elem(&rt_conns, &key);
 	return 0;
 }
 

@@ -278,6 +278,42 @@ static __always_inline void rt_turn_fold(struct rt_conn *c)
 	c->probe_len = 0;
 }
 
+static __always_inline bool rt_row_vague(u32 row)
+{
+	return rt_cfg.req_sigs[(row - 1) & (RT_SIG_MAX - 1)].flags & RT_SIG_VAGUE;
+}
+
+/*
+ * The bytes before this operation may be a late part of the body (the response
+ * came by the head alone), and this one the next request; or both are pieces of
+ * the next request (Go reads its first byte apart). `row` is what they are
+ * together, plus one. Returns what to take them for, and sets *had to 0 when
+ * the request begins with this operation.
+ */
+static __always_inline u32 rt_turn_anew(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now,
+					u32 row, u32 *had)
+{
+	u64 first = c->probe[0], second = c->probe[1];
+	u32 len = c->probe_len, own;
+
+	if (row && !rt_row_vague(row))
+		return row;
+	c->probe[0] = c->probe[1] = 0;
+	c->probe_len = rt_uio_probe(c, 0, u, n);
+	own = rt_infer(c, c->probe, c->probe_len, false);
+	if (own && (!row || !rt_row_vague(own))) {
+		c->x.req_bytes += c->turn_bytes;
+		c->turn_bytes = 0;
+		c->turn_start = now;
+		*had = 0;
+		return own;
+	}
+	c->probe[0] = first;
+	c->probe[1] = second;
+	c->probe_len = len;
+	return row;
+}
+
 /*
  * Bytes that open a turn, or carry on one that is not decided yet. Returns 1
  * when they were a request and the exchange has begun.
@@ -292,7 +328,9 @@ int rt_turn_open(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now, u32 
 		return 0;
 	busy = c->phase == RT_PHASE_RESP;
 	had = c->probe_len;
-	if (c->turn == RT_TURN_NONE || c->turn_dir != dir) {
+	/* After a response, what was no request was a late part of the body. */
+	if (c->turn == RT_TURN_NONE || c->turn_dir != dir ||
+	    (busy && c->turn == RT_TURN_UNKNOWN)) {
 		c->turn = RT_TURN_OPEN;
 		c->turn_dir = dir;
 		c->turn_start = now;
@@ -310,6 +348,8 @@ int rt_turn_open(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now, u32 
 		row = c->req_row;
 	else
 		row = rt_infer(c, c->probe, c->probe_len, false);
+	if (busy && had)
+		row = rt_turn_anew(c, u, n, now, row, &had);
 	if (row) {
 		const volatile struct rt_sig *sig =
 			&rt_cfg.req_sigs[(row - 1) & (RT_SIG_MAX - 1)];
@@ -338,6 +378,7 @@ int rt_turn_open(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now, u32 
 	c->turn = RT_TURN_UNKNOWN;
 	if (busy) {
 		c->x.req_bytes += c->turn_bytes;
+		c->x.req_end = now;
 		return 0;
 	}
 	if (c->x.seq == 0 && rt_infer(c, c->probe, c->probe_len, true))
@@ -370,7 +411,7 @@ static __always_inline void rt_on_data_locked(struct rt_conn *c, const struct rt
 	}
 	/* After response bytes: the next request, or a late part of this one's
 	 * body. After an interim response (100 Continue) only the body can come. */
-	if (c->turn == RT_TURN_UNKNOWN || c->resp_kind == RT_SIG_INTERIM) {
+	if (c->resp_kind == RT_SIG_INTERIM) {
 		c->x.req_bytes += n;
 		c->x.req_end = now;
 		return;
@@ -428,9 +469,17 @@ int rt_on_nothing(struct rt_conn *c, u32 dir, int ret)
 		flag = RT_X_TIMED_OUT;
 	if (!flag || !rt_conn_lock(c))
 		return 0;
-	c->x.flags |= flag;
-	if (!c->x.end)
-		c->x.end = bpf_ktime_get_ns();
+	if (rt_turn_busy(c)) {
+		c->x.flags |= flag;
+		if (!c->x.end)
+			c->x.end = bpf_ktime_get_ns();
+		/* A client that read the end of the stream has all it will ever get,
+		 * though it may keep its own half open. */
+		if (flag == RT_X_PEER_FIN && c->x.role == RT_ROLE_CLIENT) {
+			c->x.flags |= RT_X_CLOSED;
+			rt_turn_finish(c, c->x.end);
+		}
+	}
 	rt_conn_unlock(c);
 	return 0;
 }
@@ -459,14 +508,15 @@ static __always_inline u32 rt_state_flags(int old, int new, int err, bool unacke
 	return 0;
 }
 
-int rt_on_state(struct rt_conn *c, int old, int new, int sk_err, u32 unacked)
+int rt_on_state(struct rt_conn *c, int old, int new, int sk_err, u32 buffers)
 {
 	u64 now = bpf_ktime_get_ns();
+	int keep = 0;
 	u32 flags;
 
 	if (!c)
 		return 0;
-	flags = rt_state_flags(old, new, sk_err, unacked);
+	flags = rt_state_flags(old, new, sk_err, buffers & RT_BUF_UNACKED);
 	if (!flags || !rt_turn_busy(c))
 		return 0;
 	if (!rt_conn_lock(c)) {
@@ -476,14 +526,19 @@ int rt_on_state(struct rt_conn *c, int old, int new, int sk_err, u32 unacked)
 		return 0;
 	}
 	if (rt_turn_busy(c)) {
+		/* A client may yet read its answer; rt_on_gone() ends this one. */
+		keep = (flags & RT_X_RESET) && (buffers & RT_BUF_UNREAD) &&
+		       c->x.role == RT_ROLE_CLIENT;
+		if (keep)
+			flags &= ~RT_X_CLOSED;
 		c->x.flags |= flags;
 		if (!c->x.end)
 			c->x.end = now;
-		if (new == RT_TCP_CLOSE)
+		if (new == RT_TCP_CLOSE && !keep)
 			rt_turn_finish(c, now);
 	}
 	rt_conn_unlock(c);
-	return 0;
+	return keep;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -27,10 +27,22 @@ int rt_on_data(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 pid_tgid, u
 /* An operation that moved nothing: end of stream (ret 0 on receive) or an error. */
 int rt_on_nothing(struct rt_conn *c, u32 dir, int ret);
 /* A TCP socket changed its state to `new`; may run in softirq. sk_err and
- * whether sent bytes are unacknowledged are read by the caller. */
-int rt_on_state(struct rt_conn *c, int old, int new, int sk_err, u32 unacked);
+ * `buffers` (enum rt_buffers) are read by the caller. Returns 1 when the state
+ * is needed on after a close: what was received before a reset can still be read. */
+int rt_on_state(struct rt_conn *c, int old, int new, int sk_err, u32 buffers);
 /* The socket is gone: finishes what was in progress. */
 int rt_on_gone(struct rt_conn *c);
+
+enum rt_buffers {
+	RT_BUF_UNACKED = 1 << 0, /* bytes that were handed over are not acknowledged */
+	RT_BUF_UNREAD = 1 << 1,	 /* received bytes were not taken yet */
+};
+
+static __always_inline u32 rt_sock_buffers(const struct sock *sk)
+{
+	return (rt_sock_unacked(sk) ? RT_BUF_UNACKED : 0) |
+	       (rt_sock_unread(sk) ? RT_BUF_UNREAD : 0);
+}
 
 /* Two threads may send and receive on one socket at once. The holder is a
  * program on another CPU, done within a microsecond. */

@@ -38,6 +38,12 @@ static __always_inline bool rt_sock_unacked(const struct sock *sk)
 	return BPF_CORE_READ(tp, snd_una) != BPF_CORE_READ(tp, write_seq);
 }
 
+/* Whether bytes lie there that the process has not taken: it still can, even after a reset. */
+static __always_inline bool rt_sock_unread(const struct sock *sk)
+{
+	return BPF_CORE_READ(sk, sk_receive_queue.qlen) > 0;
+}
+
 /* Fills what stays the same for a socket's life. */
 static __always_inline void rt_conn_identify(struct rt_conn *c, const struct sock *sk,
 					     const struct socket *socket)

@@ -24,6 +24,7 @@ enum rt_sig_flag {
 	RT_SIG_TUNNEL = 1 << 1,	 /* request: a response with RT_SIG_SUCCESS opens a tunnel (CONNECT) */
 	RT_SIG_SUCCESS = 1 << 2, /* response: success (HTTP 2xx) */
 	RT_SIG_LEAVE = 1 << 3,	 /* request: not ours (HTTP/2 preface): leave the socket alone, unknown */
+	RT_SIG_VAGUE = 1 << 4,	 /* request: a shape, not a name; behind other bytes it is less likely */
 };
 
 /* Matches when `len` bytes are at hand and (bytes & mask) == value on all of

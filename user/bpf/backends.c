@@ -21,12 +21,13 @@ static const char *syscall_missing(void)
 }
 
 static const char *const sock_programs[] = {
-	"rt_sock_send", "rt_sock_recv", "rt_sock_state", "rt_proc_exec", "rt_proc_exit", NULL,
+	"rt_sock_send",	   "rt_sock_recv", "rt_sock_state",
+	"rt_sock_destroy", "rt_proc_exec", "rt_proc_exit", NULL,
 };
 
 static const char *const syscall_programs[] = {
-	"rt_sys_send",	"rt_sys_recv",	"rt_sys_splice", "rt_sys_state",
-	"rt_proc_exec", "rt_proc_exit", NULL,
+	"rt_sys_send",	  "rt_sys_recv",  "rt_sys_splice", "rt_sys_state",
+	"rt_sys_destroy", "rt_proc_exec", "rt_proc_exit",  NULL,
 };
 
 const struct rt_backend rt_backends[] = {

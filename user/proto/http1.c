@@ -52,6 +52,7 @@
 		.kind = k, .flags = fl,                                                            \
 	}
 #define REQ(text, bits)	     SIG(RT_SIG_REQUEST, 0, text, bits)
+#define ANY(text, bits)	     SIG(RT_SIG_REQUEST, RT_SIG_VAGUE, text, bits)
 #define RESP(fl, text, bits) SIG(RT_SIG_RESPONSE, fl, text, bits)
 
 static const struct rt_sig http1_sigs[] = {
@@ -73,26 +74,26 @@ static const struct rt_sig http1_sigs[] = {
 	REQ("TRACE ", F6),
 	SIG(RT_SIG_REQUEST, RT_SIG_TUNNEL, "CONNECT ", F8),
 	/* any other method of 3 to 14 letters, origin-form */
-	REQ("@@@ /", C3 F2),
-	REQ("@@@@ /", C4 F2),
-	REQ("@@@@@ /", C5 F2),
-	REQ("@@@@@@ /", C6 F2),
-	REQ("@@@@@@@ /", C7 F2),
-	REQ("@@@@@@@@ /", C8 F2),
-	REQ("@@@@@@@@@ /", C9 F2),
-	REQ("@@@@@@@@@@ /", C10 F2),
-	REQ("@@@@@@@@@@@ /", C11 F2),
-	REQ("@@@@@@@@@@@@ /", C12 F2),
-	REQ("@@@@@@@@@@@@@ /", C13 F2),
-	REQ("@@@@@@@@@@@@@@ /", C14 F2),
+	ANY("@@@ /", C3 F2),
+	ANY("@@@@ /", C4 F2),
+	ANY("@@@@@ /", C5 F2),
+	ANY("@@@@@@ /", C6 F2),
+	ANY("@@@@@@@ /", C7 F2),
+	ANY("@@@@@@@@ /", C8 F2),
+	ANY("@@@@@@@@@ /", C9 F2),
+	ANY("@@@@@@@@@@ /", C10 F2),
+	ANY("@@@@@@@@@@@ /", C11 F2),
+	ANY("@@@@@@@@@@@@ /", C12 F2),
+	ANY("@@@@@@@@@@@@@ /", C13 F2),
+	ANY("@@@@@@@@@@@@@@ /", C14 F2),
 	/* and absolute-form */
-	REQ("@@@ http", C3 F5),
-	REQ("@@@@ http", C4 F5),
-	REQ("@@@@@ http", C5 F5),
-	REQ("@@@@@@ http", C6 F5),
-	REQ("@@@@@@@ http", C7 F5),
-	REQ("@@@@@@@@ http", C8 F5),
-	REQ("@@@@@@@@@ http", C9 F5),
+	ANY("@@@ http", C3 F5),
+	ANY("@@@@ http", C4 F5),
+	ANY("@@@@@ http", C5 F5),
+	ANY("@@@@@@ http", C6 F5),
+	ANY("@@@@@@@ http", C7 F5),
+	ANY("@@@@@@@@ http", C8 F5),
+	ANY("@@@@@@@@@ http", C9 F5),
 	/* an empty line left over from the request before (RFC 9112 2.2) */
 	REQ("\r\nGET ", F6),
 	REQ("\r\nPOST ", F7),
@@ -610,6 +611,7 @@ static void parse_response(const struct rt_view *v, struct rt_op *op)
 		skip_empty_lines(&c);
 		if (rt_cur_left(&c) == 1 && *c.p == '\r')
 			return;
+		op->interim_bytes = (u32)(c.p - v->resp.p);
 		code = status_code((struct rt_slice){c.p, rt_cur_left(&c)});
 		if (code < 0) {
 			op->resp_framing = RT_FRAMING_UNKNOWN;

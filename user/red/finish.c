@@ -205,10 +205,11 @@ static void tell(struct rt_finisher *f, struct rt_meta *meta, const struct rt_ex
 		.x = x,
 		.op = op,
 		.error = aborted ? why_ended(x) : RT_ERROR_NONE,
-		.response_bytes = x->resp_bytes - x->interim_bytes,
 	};
+	u64 interim = (u64)x->interim_bytes + op->interim_bytes;
 	u64 end = x->resp_end;
 
+	done.response_bytes = x->resp_bytes > interim ? x->resp_bytes - interim : 0;
 	if (aborted)
 		end = later(later(x->end, x->resp_end), x->req_end);
 	done.duration_ns = end > x->req_start ? end - x->req_start : 0;
