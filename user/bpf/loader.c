@@ -48,7 +48,8 @@ static const struct {
  * kept, as the reason when the attempt fails. */
 static char libbpf_reason[256];
 
-static int libbpf_log(enum libbpf_print_level level, const char *fmt, va_list args)
+__attribute__((format(printf, 2, 0))) static int libbpf_log(enum libbpf_print_level level,
+							   const char *fmt, va_list args)
 {
 	char line[512];
 
