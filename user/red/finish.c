@@ -154,7 +154,10 @@ static enum verdict judge_silent(struct rt_finisher *f, const struct rt_exchange
 	case RT_FRAMING_COMPLETE:
 		return VERDICT_FINISHED;
 	case RT_FRAMING_UNTIL_CLOSE:
-		return closed_by_sender(x) ? VERDICT_FINISHED : VERDICT_WAIT;
+		/* A client's is over when it reads the end of the stream, which is not
+		 * silence; what arrived may still wait in the socket. */
+		return x->role == RT_ROLE_SERVER && closed_by_sender(x) ? VERDICT_FINISHED
+									: VERDICT_WAIT;
 	case RT_FRAMING_UNKNOWN:
 		if (!op->status)
 			return VERDICT_WAIT;
