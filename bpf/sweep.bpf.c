@@ -51,6 +51,7 @@ static __always_inline int rt_sweep_locked(struct seq_file *seq, struct rt_conn 
 
 	if (!rt_turn_busy(c))
 		return 0;
+	rt_turn_count(c);
 	idle = c->phase == RT_PHASE_RESP && (s64)(now - c->x.resp_end) >= (s64)rt_cfg.idle_ns &&
 	       c->idle_bytes != c->x.resp_bytes;
 	if ((idle && rt_sweep_exchange(seq, c, RT_X_IDLE)) || rt_sweep_active(seq, c))

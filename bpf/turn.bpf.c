@@ -20,18 +20,14 @@
 #define RT_MISSES_MAX 32
 
 /* No wakeup per record: the consumer comes by time. It is woken when the fill
- * level passes a mark (a window, as one record may step over a line), and by
- * every record once the ring is nearly full. */
-#define RT_WAKE_WINDOW 16384
+ * level passes a mark (a window, as one record may step over a line). */
+#define RT_WAKE_WINDOW 8192
 
 static __always_inline u64 rt_ring_flags(void)
 {
 	u64 over = bpf_ringbuf_query(&rt_ring, BPF_RB_AVAIL_DATA) - rt_cfg.ring_wake;
 
-	if ((s64)over < 0)
-		return BPF_RB_NO_WAKEUP;
-	return over < RT_WAKE_WINDOW || over > 2 * rt_cfg.ring_wake ? BPF_RB_FORCE_WAKEUP :
-								      BPF_RB_NO_WAKEUP;
+	return over < RT_WAKE_WINDOW ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 }
 
 /* The exchange is over: one record, and the state is free for the next. */
@@ -43,6 +39,7 @@ int rt_turn_finish(struct rt_conn *c, u64 now)
 	if (!c)
 		return 0;
 	x = &c->x;
+	rt_turn_count(c);
 	if (!x->end)
 		x->end = now;
 	size = rt_exchange_size(x);
@@ -193,10 +190,20 @@ static __always_inline void rt_turn_interim_over(struct rt_conn *c)
 /* Decides what the response turn is, from its captured head. Returns the row's flags. */
 static __always_inline u8 rt_turn_classify(struct rt_conn *c, const u64 *data, u32 have)
 {
-	u32 row = rt_infer(c, data, have, true);
+	u32 row = c->resp_row;
 
-	if (!row)
-		return 0;
+	/* Most responses are like the last one. Only a success row is remembered:
+	 * no row before it in the table could have matched as well. */
+	if (!row || row > RT_SIG_MAX ||
+	    !rt_sig_match((const struct rt_sig *)&rt_cfg.resp_sigs[row - 1], data, have)) {
+		row = rt_infer(c, data, have, true);
+		if (!row)
+			return 0;
+		c->resp_row = rt_cfg.resp_sigs[(row - 1) & (RT_SIG_MAX - 1)].flags &
+					      RT_SIG_SUCCESS ?
+				      row :
+				      0;
+	}
 	c->resp_kind = rt_cfg.resp_sigs[(row - 1) & (RT_SIG_MAX - 1)].kind;
 	return rt_cfg.resp_sigs[(row - 1) & (RT_SIG_MAX - 1)].flags;
 }
@@ -259,14 +266,18 @@ int rt_turn_response_bytes(struct rt_conn *c, const struct rt_uio *u, u64 n, u64
 	return 0;
 }
 
-static __always_inline void rt_count_bytes(const struct rt_conn *c, u64 n)
+static __always_inline void rt_count_bytes(struct rt_conn *c, u64 n)
 {
-	if (c->phase == RT_PHASE_REQ || c->phase == RT_PHASE_RESP)
-		rt_stat_add(RT_STAT_BYTES_PARSED, n);
-	else if (c->opaque)
+	/* Of exchanges in progress by the exchange, not by the operation. */
+	if (rt_turn_busy(c)) {
+		c->uncounted += n;
+		if (c->uncounted >= RT_UNCOUNTED_MAX)
+			rt_turn_count(c);
+	} else if (c->opaque) {
 		rt_stat_add(RT_STAT_BYTES_OPAQUE, n);
-	else
+	} else {
 		rt_stat_add(RT_STAT_BYTES_UNKNOWN, n);
+	}
 }
 
 /* The unclaimed turn's bytes turned out to belong to the exchange in progress. */
@@ -526,6 +537,8 @@ int rt_on_state(struct rt_conn *c, int old, int new, int sk_err, u32 buffers)
 		return 0;
 	}
 	if (rt_turn_busy(c)) {
+		if ((buffers & RT_BUF_UNACKED_FIN) && (c->x.flags & RT_X_LOCAL_FIN))
+			flags &= ~RT_X_UNACKED;
 		/* A client may yet read its answer; rt_on_gone() ends this one. */
 		keep = (flags & RT_X_RESET) && (buffers & RT_BUF_UNREAD) &&
 		       c->x.role == RT_ROLE_CLIENT;

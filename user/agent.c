@@ -18,7 +18,11 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-#define DRAIN_NS (100 * 1000000L)
+/* The ring is drained by time: often while it fills fast, so that the kernel
+ * need not wake us, which costs the traced program a microsecond each. */
+#define DRAIN_NS      (100 * 1000000L)
+#define DRAIN_BUSY_NS (10 * 1000000L)
+#define BUSY_RECORDS  2000 /* in 100 ms */
 /* Records handled with the registry's lock held in one go. */
 #define DRAIN_BUDGET 2048
 #define SWEEP_NS 1000000000ull
@@ -36,6 +40,7 @@ struct rt_agent {
 	int timer;
 	int signals;
 	bool stop;
+	long drain_ns;
 	u64 next_sweep;
 };
 
@@ -76,16 +81,31 @@ static void batch(struct rt_agent *a, bool begin)
 		a->ops->batch(a->ctx, begin);
 }
 
+static int set_timer(struct rt_agent *a, long ns)
+{
+	struct itimerspec every = {.it_interval.tv_nsec = ns, .it_value.tv_nsec = ns};
+
+	if (a->drain_ns == ns)
+		return 0;
+	a->drain_ns = ns;
+	return timerfd_settime(a->timer, 0, &every, NULL) ? -errno : 0;
+}
+
 static int drain(struct rt_agent *a)
 {
-	int n;
+	int n, all = 0;
 
 	do {
 		batch(a, true);
 		n = rt_bpf__drain(a->bpf, on_record, a, DRAIN_BUDGET);
 		batch(a, false);
+		all += n > 0 ? n : 0;
 	} while (n >= DRAIN_BUDGET && !a->stop);
-	return n < 0 ? n : 0;
+	if (n < 0)
+		return n;
+	/* Busy is judged by rate: the short interval sees a tenth of the records. */
+	return set_timer(a, all * (DRAIN_NS / a->drain_ns) >= BUSY_RECORDS ? DRAIN_BUSY_NS :
+									       DRAIN_NS);
 }
 
 static void sweep(struct rt_agent *a)
@@ -133,7 +153,6 @@ static int watch(struct rt_agent *a, int fd)
 
 static int open_events(struct rt_agent *a)
 {
-	struct itimerspec every = {.it_interval.tv_nsec = DRAIN_NS, .it_value.tv_nsec = DRAIN_NS};
 	sigset_t set;
 	int err;
 
@@ -150,9 +169,9 @@ static int open_events(struct rt_agent *a)
 	a->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (a->signals < 0 || a->timer < 0 || a->epoll < 0)
 		return -errno;
-	if (timerfd_settime(a->timer, 0, &every, NULL))
-		return -errno;
-	err = watch(a, a->signals);
+	err = set_timer(a, DRAIN_NS);
+	if (!err)
+		err = watch(a, a->signals);
 	if (!err)
 		err = watch(a, a->timer);
 	if (!err)

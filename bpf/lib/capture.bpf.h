@@ -34,13 +34,16 @@ int rt_on_state(struct rt_conn *c, int old, int new, int sk_err, u32 buffers);
 int rt_on_gone(struct rt_conn *c);
 
 enum rt_buffers {
-	RT_BUF_UNACKED = 1 << 0, /* bytes that were handed over are not acknowledged */
-	RT_BUF_UNREAD = 1 << 1,	 /* received bytes were not taken yet */
+	RT_BUF_UNACKED = 1 << 0,     /* bytes that were handed over are not acknowledged */
+	RT_BUF_UNREAD = 1 << 1,	     /* received bytes were not taken yet */
+	RT_BUF_UNACKED_FIN = 1 << 2, /* with RT_BUF_UNACKED: a FIN could be all that is */
 };
 
 static __always_inline u32 rt_sock_buffers(const struct sock *sk)
 {
-	return (rt_sock_unacked(sk) ? RT_BUF_UNACKED : 0) |
+	u32 unacked = rt_sock_unacked(sk);
+
+	return (unacked ? RT_BUF_UNACKED : 0) | (unacked == 1 ? RT_BUF_UNACKED_FIN : 0) |
 	       (rt_sock_unread(sk) ? RT_BUF_UNREAD : 0);
 }
 

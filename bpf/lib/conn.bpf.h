@@ -32,6 +32,7 @@ struct rt_conn {
 	u64 sk;		/* addresses, to find in the sweep whether the socket still lives */
 	u64 socket;
 	u64 idle_bytes; /* resp_bytes at the sweep's last report */
+	u64 uncounted;	/* bytes of this exchange that no counter has yet */
 
 	u32 scope_pid;	/* process the scope was last decided for: it is in scope */
 	u32 noted_pid;	/* process last announced */
@@ -46,8 +47,9 @@ struct rt_conn {
 	u8 tunnel;	/* the request asks for a tunnel */
 
 	u8 req_row;	/* row of req_sigs that matched last, plus one */
+	u8 resp_row;	/* row of resp_sigs that matched last, plus one, if it said success */
 	u8 closing;	/* a close came while the state was locked */
-	u16 row;	/* what rt_infer() found; kept here for the reason given at io_pos */
+	u8 row;		/* what rt_infer() found; kept here for the reason given at io_pos */
 	u32 mm_idx;	/* position in the vector of a sendmmsg or recvmmsg */
 	u64 mm_vec;
 	u32 mm_tid;

@@ -11,7 +11,7 @@ int rt_infer_rows(struct rt_conn *c, u64 d0, u64 d1, u32 have, u32 resp);
 static __always_inline u32 rt_infer(struct rt_conn *c, const u64 *data, u32 have, bool resp)
 {
 	rt_infer_rows(c, data[0], data[1], have, resp);
-	return *(volatile u16 *)&c->row;
+	return *(volatile u8 *)&c->row;
 }
 
 static __always_inline bool rt_infer_again(const u64 *data, u32 have, u32 row)

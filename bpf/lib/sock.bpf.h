@@ -30,12 +30,13 @@ static __always_inline u32 rt_socket_ino(const struct socket *socket)
 	return (u32)BPF_CORE_READ(sa, vfs_inode.i_ino);
 }
 
-/* Whether bytes that were handed over are not yet acknowledged by the peer. */
-static __always_inline bool rt_sock_unacked(const struct sock *sk)
+/* How many bytes that were handed over are not yet acknowledged by the peer; a
+ * FIN that was sent counts as one. */
+static __always_inline u32 rt_sock_unacked(const struct sock *sk)
 {
 	const struct tcp_sock *tp = (const void *)sk;
 
-	return BPF_CORE_READ(tp, snd_una) != BPF_CORE_READ(tp, write_seq);
+	return BPF_CORE_READ(tp, write_seq) - BPF_CORE_READ(tp, snd_una);
 }
 
 /* Whether bytes lie there that the process has not taken: it still can, even after a reset. */

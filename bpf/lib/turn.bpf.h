@@ -4,6 +4,7 @@
 #define REDTAP_TURN_BPF_H
 
 #include "lib/maps.bpf.h"
+#include "lib/stat.bpf.h"
 
 /* The record's length; bounded anew, for the verifier. */
 static __always_inline u32 rt_exchange_size(struct rt_exchange *x)
@@ -22,6 +23,16 @@ static __always_inline u32 rt_exchange_size(struct rt_exchange *x)
 static __always_inline bool rt_turn_busy(const struct rt_conn *c)
 {
 	return c->phase == RT_PHASE_REQ || c->phase == RT_PHASE_RESP;
+}
+
+/* Bytes of an exchange in progress that may wait to be counted. */
+#define RT_UNCOUNTED_MAX 65536
+
+static __always_inline void rt_turn_count(struct rt_conn *c)
+{
+	if (c->uncounted)
+		rt_stat_add(RT_STAT_BYTES_PARSED, c->uncounted);
+	c->uncounted = 0;
 }
 
 #endif /* REDTAP_TURN_BPF_H */
