@@ -158,17 +158,8 @@ int rt_turn_tail(struct rt_conn *c, const struct rt_uio *u, u64 n, u32 had)
 	}
 	x->tail_len = 0;
 	/* Rare: the end in a small write of its own. In pieces it is not worth the walk. */
-	if (!u->base || u->nr > 1)
+	if (!u->base || u->nr || bpf_probe_read_user(&piece, n & 7, (void *)u->base))
 		return 0;
-	if (u->nr == 1) {
-		struct iovec v;
-
-		if (bpf_probe_read_user(&v, sizeof(v), (void *)u->base) ||
-		    bpf_probe_read_user(&piece, n & 7, v.iov_base))
-			return 0;
-	} else if (bpf_probe_read_user(&piece, n & 7, (void *)u->base)) {
-		return 0;
-	}
 	*tail = old >> (8 * n) | piece << (64 - 8 * n);
 	x->tail_len = RT_TAIL_MAX;
 	return 0;

@@ -13,8 +13,24 @@
 
 struct rt_uio {
 	u64 base; /* address of the bytes, or of the iovec when nr > 0; 0: not readable */
-	u32 nr;	  /* iovec entries */
+	u32 nr;	  /* iovec entries, two or more; 0: base is a plain range */
 };
+
+/* One piece is the usual case: then it is a plain range, and nobody walks. */
+static __always_inline void rt_uio_flatten(struct rt_uio *u)
+{
+	struct iovec v;
+
+	if (u->nr != 1)
+		return;
+	u->nr = 0;
+	if (bpf_probe_read_user(&v, sizeof(v), (void *)u->base)) {
+		rt_stat_inc(RT_STAT_READ_FAULTS);
+		u->base = 0;
+		return;
+	}
+	u->base = (u64)v.iov_base;
+}
 
 static __always_inline void rt_uio_msghdr(struct rt_uio *u, u64 addr)
 {
@@ -28,6 +44,7 @@ static __always_inline void rt_uio_msghdr(struct rt_uio *u, u64 addr)
 	u->nr = hdr.msg_iovlen > 0xffff ? 0xffff : hdr.msg_iovlen;
 	if (!u->nr)
 		u->base = 0;
+	rt_uio_flatten(u);
 }
 
 /*
@@ -77,6 +94,7 @@ static __always_inline void rt_uio_from_regs(struct rt_uio *u, const struct pt_r
 
 		u->base = RT_REGS_ARG2(regs);
 		u->nr = nr > 0xffff ? 0xffff : nr;
+		rt_uio_flatten(u);
 		break;
 	}
 	case RT_NR_sendmsg:
