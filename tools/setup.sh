@@ -22,8 +22,8 @@ PACKAGES[test]="libcmocka-dev libclang-rt-CLANG-dev pahole shellcheck
 	nginx-light|nginx apache2 haproxy caddy golang-go default-jdk-headless php-cli
 	ruby ruby-webrick gunicorn python3-uvicorn uvicorn node?nodejs
 	curl wget wrk apache2-utils prometheus
-	iproute2 socat libcap2-bin procps util-linux"
-PACKAGES[bench]="python3 nginx-light|nginx wrk curl iproute2 procps util-linux"
+	iproute2 socat libcap2-bin procps util-linux mount"
+PACKAGES[bench]="python3 nginx-light|nginx wrk curl iproute2 procps util-linux mount"
 PACKAGES[demo]="python3 nginx-light|nginx wrk curl iproute2 procps"
 
 POLICY=/usr/sbin/policy-rc.d
