@@ -75,7 +75,7 @@ def test_a_full_ring_is_told(netns, redtap, tmp_path):
     """A ring far too small for the load: what is missing is in the counters, to the last one."""
     nginx = load.Nginx(netns, tmp_path, workers=2, log_format="line")
     agent = redtap("--ring-size", "16384")
-    load.wrk(netns, URL, threads=2, connections=CONNECTIONS, seconds=2)
+    load.wrk(netns, URL, threads=2, connections=CONNECTIONS, seconds=1)
     served = sum(nginx.lines().values())
     m = agent.settle()
     parts = m.conservation()

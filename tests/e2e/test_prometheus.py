@@ -42,6 +42,7 @@ def test_promtool_is_content(netns, redtap):
     conn.getresponse().read()
     conn.close()
     agent.wait_metrics(lambda m: m.server_count() == 6 and m.client_count() == 6)
+    agent.wait_metrics(lambda m: m.select("http_server_active_requests"), what="the gauge")
     status, said = promtool_check(agent.get("/metrics")[2])
     assert (status, said) == (0, "")
     m = agent.metrics()

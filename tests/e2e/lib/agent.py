@@ -150,7 +150,7 @@ class Redtap(_Agent):
             if time.monotonic() > deadline:
                 pytest.fail(f"not at rest after {timeout * SLOW:g} s: {parts}")
             before = parts
-            time.sleep(0.5)
+            time.sleep(0.3)
 
 
 class Trace(_Agent):

@@ -17,7 +17,7 @@ pid {dir}/nginx.pid;
 error_log {dir}/error.log warn;
 events {{ worker_connections 4096; }}
 http {{
-    log_format line '$status';
+    log_format line '$status $bytes_sent';
     log_format full '{{"status":$status,"method":"$request_method","uri":"$request_uri",'
                     '"request_time":$request_time,"bytes":$bytes_sent}}';
     access_log {dir}/access.log {log_format};
@@ -58,7 +58,7 @@ class Nginx:
                 port=port,
                 workers=workers,
                 extra=extra,
-                log_format="line buffer=64k flush=1s" if self.buffered else "full",
+                log_format="line buffer=64k flush=200ms" if self.buffered else "full",
             )
         )
         self.process = netns.popen([need("nginx"), "-c", conf, "-e", self.dir / "early.log"])
@@ -73,20 +73,24 @@ class Nginx:
         return self.log()
 
     def lines(self):
-        """Counter of status -> requests, after nginx has flushed its buffered log."""
+        """Counter of status -> requests, after nginx has flushed its buffered log.
+
+        Status 0: the client was gone before nginx could hand over a byte (nginx itself
+        logs the status that it meant to send)."""
         state = {"size": -1, "same": 0}
 
         def still():
             size = (self.dir / "access.log").stat().st_size
             state["same"] = state["same"] + 1 if size == state["size"] else 0
             state["size"] = size
-            return state["same"] >= 8
+            return state["same"] >= 5
 
-        wait_until(still, 10, "nginx's access log at rest", step=0.25)
+        wait_until(still, 10, "nginx's access log at rest", step=0.15)
         counts = collections.Counter()
         with open(self.dir / "access.log", encoding="ascii") as f:
             for line in f:
-                counts[int(line)] += 1
+                status, sent = map(int, line.split())
+                counts[status if sent else 0] += 1
         return counts
 
 
