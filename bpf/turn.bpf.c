@@ -16,6 +16,9 @@
 #include "lib/proc.bpf.h"
 #include "lib/turn.bpf.h"
 
+/* First bytes of a response that a record carries when nothing is in doubt. */
+#define RT_STATUS_LEN 16
+
 /* Turns without any known signature after which a socket is given up. */
 #define RT_MISSES_MAX 32
 
@@ -358,8 +361,14 @@ int rt_turn_open(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now, u32 
 
 		kind = sig->kind;
 		if (kind == RT_SIG_REQUEST && !(sig->flags & RT_SIG_LEAVE)) {
-			if (busy)
+			if (busy) {
+				/* The client was content, so how the response was
+				 * framed does not matter: its status line will do. */
+				if (c->resp_kind == RT_SIG_RESPONSE &&
+				    c->x.resp_len > RT_STATUS_LEN)
+					c->x.resp_len = RT_STATUS_LEN;
 				rt_turn_finish(c, now);
+			}
 			rt_turn_begin(c, row, had, bpf_get_current_pid_tgid());
 			c->turn = RT_TURN_NONE;
 			c->probe_len = 0;
