@@ -15,12 +15,17 @@ def server_total(m, **labels):
 
 
 def check_against_log(agent, nginx, **labels):
-    """Every request nginx logged, once; those it answered with 200 as 200."""
+    """Every request nginx logged, once; those it answered with 200 as 200.
+
+    When a client is gone, its reset may come while nginx is still inside the call that
+    writes the answer: then the request has failed and may have no status."""
     logged = nginx.lines()
     m = agent.settle()
     assert m.lost() == 0
     assert server_total(m) == sum(logged.values()), logged
-    assert server_total(m, http_response_status_code="200") == logged[200], logged
+    met_reset = server_total(m, http_response_status_code=None, error_type="connection_reset")
+    assert met_reset <= CONNECTIONS
+    assert server_total(m, http_response_status_code="200") + met_reset == sum(logged.values())
     m.assert_conserved()
     return m
 
