@@ -84,7 +84,7 @@ PYTEST_DIRS := $(wildcard tests/e2e tests/bpf)
 .SECONDARY:
 .SUFFIXES:
 .PHONY: all demo test lint unit check fuzz e2e bench install uninstall clean help setup \
-	test-programs bench-programs FORCE
+	test-kernels test-programs bench-programs FORCE
 
 all: $(BUILD)/redtap ## build the program, $(BUILD)/redtap
 
@@ -232,6 +232,15 @@ bench: ## measure overhead, exactness, memory and start time: one table (root)
 	@tools/setup.sh build bench
 	@$(MAKE) all bench-programs
 	@$(PYTHON) tests/bench/bench.py --build $(BUILD) $(BENCH_ARGS)
+
+# Both programs that run in the guest share what they need; each links it all.
+$(BUILD)/vm/%: tests/vm/%.c tests/vm/traffic.c $(LIB_OBJ) $(BUILD)/.sources
+	$(call msg,TEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(REDTAP_CFLAGS) $(CFLAGS) -o $@ $(filter %.c %.o,$^) $(LIBS)
+
+test-kernels: all $(BUILD)/vm/exact $(BUILD)/vm/verify ## each backend on other kernels, in QEMU: one table
+	@$(PYTHON) tests/vm/matrix.py --build $(BUILD)
 
 demo: ## a real nginx under load, and what redtap says about it (root)
 	@tools/setup.sh build demo

@@ -201,8 +201,9 @@ class Apt:
             image = _image(tmp)
             if not image:
                 raise VmError(f"the package {name} holds no kernel image")
-            for modules in [*tmp.glob("lib/modules/*/kernel"), *tmp.glob("usr/lib/modules/*/kernel")]:
-                shutil.rmtree(modules)
+            for top in ("lib", "usr/lib"):
+                for modules in tmp.glob(f"{top}/modules/*/kernel"):
+                    shutil.rmtree(modules)
             tmp.rename(place)
         return _image(place), version
 
