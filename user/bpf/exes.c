@@ -17,6 +17,9 @@
 #include "bpf/loader.h"
 #include "util/log.h"
 
+/* An executable that could not be read asks again after so long. */
+#define FORGET_UNREAD_NS 1000000000ull
+
 static void judge(struct rt_bpf *b, const struct rt_exe_key *key, const char *path)
 {
 	u8 verdict = rt_scope__exe_matches(&b->cfg->exe, path) ? RT_VERDICT_IN : RT_VERDICT_OUT;
@@ -69,6 +72,19 @@ int rt_exes__prefill(struct rt_bpf *b)
 	return 0;
 }
 
+/* Its process is gone already, or may not be looked at: the next one of this
+ * executable shall ask again. Not at once, though: a process whose link stays
+ * unreadable would ask, and wake us, with each of its operations. */
+static void forget_later(struct rt_bpf *b, const struct rt_exe_key *key)
+{
+	if (b->nr_unread < RT_ARRAY_SIZE(b->unread))
+		b->unread[b->nr_unread++] = *key;
+	else
+		rt_warn("more than %zu executables in a second that cannot be read: the traffic "
+			"of one is not looked at",
+			RT_ARRAY_SIZE(b->unread));
+}
+
 void rt_bpf__judge_exe(struct rt_bpf *b, const struct rt_exe_event *ev)
 {
 	struct rt_exe_key key = {.dev = ev->dev, .ino = ev->ino};
@@ -79,6 +95,15 @@ void rt_bpf__judge_exe(struct rt_bpf *b, const struct rt_exe_event *ev)
 		judge(b, &key, path);
 		return;
 	}
-	/* Gone already: let the next process of this executable ask again. */
-	bpf_map__delete_elem(b->skel->maps.rt_exes, &key, sizeof(key), 0);
+	forget_later(b, &key);
+}
+
+void rt_exes__forget_unread(struct rt_bpf *b, u64 now)
+{
+	if (!b->nr_unread || now < b->forget_unread_at)
+		return;
+	while (b->nr_unread)
+		bpf_map__delete_elem(b->skel->maps.rt_exes, &b->unread[--b->nr_unread],
+				     sizeof(b->unread[0]), 0);
+	b->forget_unread_at = now + FORGET_UNREAD_NS;
 }

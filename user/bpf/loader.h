@@ -10,6 +10,8 @@
 #include "redtap.skel.h"
 
 #define RT_LINKS_MAX 32
+/* Executables without a verdict, as they could not be read. */
+#define RT_UNREAD_MAX 1024
 
 struct rt_bpf {
 	const struct rt_config *cfg; /* borrowed */
@@ -22,6 +24,9 @@ struct rt_bpf {
 	struct bpf_link *sweep_conns;
 	struct ring_buffer *ring;
 	int stats_fd;
+	struct rt_exe_key unread[RT_UNREAD_MAX];
+	u32 nr_unread;
+	u64 forget_unread_at;
 
 	/* while a drain or a sweep runs */
 	rt_record_fn fn;
@@ -33,5 +38,7 @@ struct rt_bpf {
 int rt_ring__open(struct rt_bpf *b);
 /* Verdicts on the executables of the processes that run now. */
 int rt_exes__prefill(struct rt_bpf *b);
+/* Lets executables that could not be read ask again, once a second. */
+void rt_exes__forget_unread(struct rt_bpf *b, u64 now);
 
 #endif /* REDTAP_LOADER_H */

@@ -14,6 +14,7 @@
 
 #include "bpf/loader.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 
 /* The iterator's own buffer in the kernel is 8 pages. */
 #define RT_SWEEP_BUF 65536
@@ -106,6 +107,7 @@ int rt_bpf__sweep(struct rt_bpf *b, rt_record_fn fn, void *ctx)
 	int err = sweep_one(b->sweep_socks, fn, ctx);
 	int err2 = sweep_one(b->sweep_conns, fn, ctx);
 
+	rt_exes__forget_unread(b, rt_clock__mono());
 	return err ? err : err2;
 }
 
@@ -134,8 +136,7 @@ size_t rt_bpf__programs(const struct rt_bpf *b, struct rt_prog_info *ret, size_t
 	struct bpf_program *prog;
 	size_t n = 0;
 
-	bpf_object__for_each_program(prog, b->skel->obj)
-	{
+	bpf_object__for_each_program (prog, b->skel->obj) {
 		struct bpf_prog_info info = {0};
 		u32 len = sizeof(info);
 		int fd = bpf_program__fd(prog);
