@@ -202,6 +202,53 @@ static void test_event_copies(void **state)
 	rt_meta__free(m);
 }
 
+static const char *name_announced(struct rt_meta *m, const char *args, u16 args_len,
+				  const char *env, u16 env_len)
+{
+	static u64 start = 300 * SECOND;
+	struct rt_proc_event ev = event(17, start += SECOND, "python3.11");
+
+	put_stat(17, start);
+	memset(ev.args, 'x', sizeof(ev.args));
+	memcpy(ev.args, args, args_len < 100 ? args_len : 100);
+	ev.args_len = args_len;
+	memset(ev.environ, 'x', sizeof(ev.environ));
+	memcpy(ev.environ, env, env_len < 100 ? env_len : 100);
+	ev.env_len = env_len;
+	rt_meta__on_proc(m, &ev);
+	return rt_meta__lookup(m, 17, NULL, 0)->service;
+}
+
+/* The process lives: what was announced whole is not read from its memory again. */
+static void test_copies_first(void **state)
+{
+	struct rt_config cfg = {0};
+	struct rt_meta *m = meta_new(&cfg);
+	static const char args[104] = "python3\0/srv/copy.py",
+			  env[104] = "OTEL_SERVICE_NAME=copy-env";
+	const struct rt_process *p;
+
+	put_shop(17, SECOND);
+	assert_string_equal(name_announced(m, args, 21, "A=b", 4), "copy");
+	p = rt_meta__lookup(m, 17, NULL, 0);
+	assert_string_equal(p->cmdline, "python3 /srv/copy.py");
+	assert_string_equal(p->service_namespace, ""); /* only /proc/PID/environ has one */
+	/* the rest is /proc's all the same */
+	assert_string_equal(p->exe_path, "/usr/bin/python3.11");
+	assert_string_equal(p->container_id, ID);
+	assert_string_equal(name_announced(m, args, 21, env, 27), "copy-env");
+	/* none, cut, or without its end (a title that grew into the environment) */
+	assert_string_equal(name_announced(m, args, 0, "A=b", 4), "shop");
+	assert_string_equal(name_announced(m, args, RT_PROC_ARGS_MAX, "A=b", 4), "shop");
+	assert_string_equal(name_announced(m, args, 20, "A=b", 4), "shop");
+	/* the same for the environment */
+	assert_string_equal(name_announced(m, args, 21, env, 0), "copy");
+	assert_string_equal(rt_meta__lookup(m, 17, NULL, 0)->service_namespace, "eu");
+	name_announced(m, args, 21, "A=b", RT_PROC_ENV_MAX);
+	assert_string_equal(rt_meta__lookup(m, 17, NULL, 0)->service_namespace, "eu");
+	rt_meta__free(m);
+}
+
 /* /proc/PID is another process's by now: the copies serve, not that. */
 static void test_reuse(void **state)
 {
@@ -396,6 +443,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_proc, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unknown, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_event_copies, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_copies_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reuse, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_exit_and_expire, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rules, setup, teardown),

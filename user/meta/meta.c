@@ -2,8 +2,8 @@
 /*
  * The cache of processes by pid, owned by the consumer's thread. An entry is
  * made when the kernel announces a process or at the first lookup of a pid,
- * from /proc while the process lives, else from the announcement's copies,
- * else from the thread's name. It outlives the process for a while, as records
+ * from the announcement's copies where they are whole, else from /proc while
+ * the process lives, else from the thread's name. It outlives the process for a while, as records
  * may still come, and is replaced when the pid is announced anew.
  *
  * Cost: a lookup is one hash lookup, none for the pid of the call before.
@@ -77,6 +77,7 @@ struct facts {
 	struct rt_slice args;
 	struct rt_slice name_args; /* a parent's, where those tell more; else empty */
 	struct rt_slice env;
+	bool args_whole, env_whole; /* the announcement's copies, uncut */
 	struct rt_cgroup cgroup;
 };
 
@@ -344,6 +345,20 @@ static void read_parents(struct rt_meta *m, struct facts *f)
 	}
 }
 
+/* The command line and the environment lie in the process's own memory: reading
+ * them from /proc waits while it holds its mmap_lock, and the registry's lock is
+ * held meanwhile. So they are read only where `f` does not have them whole.
+ */
+static void read_memory(struct rt_meta *m, const struct facts *f, size_t *ret_args, size_t *ret_env)
+{
+	if (f->args_whole ||
+	    rt_proc__read(m->root, f->pid, "cmdline", m->args, sizeof(m->args), ret_args))
+		*ret_args = 0;
+	if (f->env_whole ||
+	    rt_proc__read(m->root, f->pid, "environ", m->env, sizeof(m->env), ret_env))
+		*ret_env = 0;
+}
+
 /* Fills f from /proc/PID; what cannot be read keeps its value. `start_ns` of f,
  * when not 0, says which process is meant. False: not there, or another one. */
 static bool read_proc(struct rt_meta *m, struct facts *f)
@@ -356,10 +371,7 @@ static bool read_proc(struct rt_meta *m, struct facts *f)
 	 * one compare at the end vouches for all reads before it. */
 	rt_proc__link(m->root, f->pid, "exe", m->exe, sizeof(m->exe));
 	rt_proc__link(m->root, f->pid, "cwd", m->cwd, sizeof(m->cwd));
-	if (rt_proc__read(m->root, f->pid, "cmdline", m->args, sizeof(m->args), &args))
-		args = 0;
-	if (rt_proc__read(m->root, f->pid, "environ", m->env, sizeof(m->env), &env))
-		env = 0;
+	read_memory(m, f, &args, &env);
 	if (rt_proc__read(m->root, f->pid, "cgroup", m->cgroup, sizeof(m->cgroup), &len) == 0)
 		rt_cgroup__parse(m->cgroup, &cgroup);
 	if (rt_proc__start_ticks(m->root, f->pid, &ticks))
@@ -414,6 +426,10 @@ void rt_meta__on_proc(struct rt_meta *m, const struct rt_proc_event *ev)
 	u32 env_len = ev->env_len < RT_PROC_ENV_MAX ? ev->env_len : RT_PROC_ENV_MAX;
 	char exe[RT_PROC_EXE_MAX];
 
+	/* Without a NUL at its end the area was overwritten by a longer title: where
+	 * that ends, /proc knows. */
+	f.args_whole = args_len && args_len < RT_PROC_ARGS_MAX && !ev->args[args_len - 1];
+	f.env_whole = env_len && env_len < RT_PROC_ENV_MAX;
 	/* The copies may be cut: half an argument would make a wrong name. */
 	if (args_len == RT_PROC_ARGS_MAX)
 		while (args_len && ev->args[args_len - 1])
