@@ -24,6 +24,8 @@ static __always_inline struct rt_conn *rt_storage_conn(struct sock *sk,
 		if (!create)
 			return NULL;
 		c = bpf_sk_storage_get(&rt_socks, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		if (!c) /* another CPU was first */
+			c = bpf_sk_storage_get(&rt_socks, sk, 0, 0);
 		if (!c) {
 			rt_stat_inc(RT_STAT_LOST_STORAGE);
 			return NULL;
@@ -34,19 +36,21 @@ static __always_inline struct rt_conn *rt_storage_conn(struct sock *sk,
 	return c;
 }
 
-static __always_inline int rt_sock_op(struct sock *sk, u8 dir, int ret)
+static __always_inline int rt_sock_op(struct sock *sk, u8 dir, int ret, bool blind)
 {
 	u16 family = sk->__sk_common.skc_family;
-	const struct socket *socket;
+	const struct pt_regs *regs;
+	struct socket *socket;
+	struct rt_uio u = {};
 	struct rt_conn *c;
-	struct rt_uio u;
 	u64 id;
 
-	if (!rt_sock_is_stream(family, sk->sk_type, sk->sk_protocol))
+	if (ret == -RT_EAGAIN ||
+	    !rt_sock_is_stream(family, sk->sk_type, sk->sk_protocol))
 		return 0;
 	/* The kernel's own sockets have no file; the caller's buffer is not theirs. */
 	socket = sk->sk_socket;
-	if (!socket || !((struct socket *)socket)->file)
+	if (!socket || !socket->file)
 		return 0;
 
 	id = bpf_get_current_pid_tgid();
@@ -57,11 +61,13 @@ static __always_inline int rt_sock_op(struct sock *sk, u8 dir, int ret)
 	if (!c)
 		return 0;
 	if (ret <= 0) {
-		rt_on_nothing(c, dir, ret);
+		if (ret || rt_sock_at_end(sk))
+			rt_on_nothing(c, dir, ret);
 		return 0;
 	}
-	rt_uio_from_regs(&u, (void *)bpf_task_pt_regs(bpf_get_current_task_btf()), c, (u32)id,
-			 ret);
+	regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	if (!blind && rt_file_of_fd(RT_REGS_ARG1(regs)) == socket->file)
+		rt_uio_from_regs(&u, regs, c, (u32)id, ret);
 	rt_on_data(c, &u, ret, id, dir);
 	return 0;
 }
@@ -69,15 +75,15 @@ static __always_inline int rt_sock_op(struct sock *sk, u8 dir, int ret)
 SEC("?tp_btf/sock_send_length")
 int BPF_PROG(rt_sock_send, struct sock *sk, int ret, int flags)
 {
-	return rt_sock_op(sk, RT_SEND, ret);
+	return rt_sock_op(sk, RT_SEND, ret, false);
 }
 
 SEC("?tp_btf/sock_recv_length")
 int BPF_PROG(rt_sock_recv, struct sock *sk, int ret, int flags)
 {
-	if (flags & RT_MSG_PEEK)
+	if (flags & RT_MSG_ASIDE)
 		return 0;
-	return rt_sock_op(sk, RT_RECV, ret);
+	return rt_sock_op(sk, RT_RECV, ret, flags & RT_MSG_TRUNC);
 }
 
 SEC("?tp_btf/inet_sock_set_state")
@@ -99,7 +105,7 @@ int BPF_PROG(rt_sock_destroy, struct sock *sk)
 	struct rt_conn *c = bpf_sk_storage_get(&rt_socks, sk, 0, 0);
 
 	if (c && rt_turn_busy(c))
-		rt_on_gone(c);
+		rt_on_destroy(c, BPF_CORE_READ(sk, sk_err), rt_sock_buffers(sk));
 	return 0;
 }
 

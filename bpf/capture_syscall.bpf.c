@@ -30,7 +30,7 @@ static __always_inline struct socket *rt_socket_of_fd(u32 fd)
 }
 
 /* Messages of one sendmmsg or recvmmsg that are looked at one by one. */
-#define RT_MMSG_MAX 8
+#define RT_MMSG_MAX 64
 
 static __always_inline struct rt_conn *rt_syscall_conn(u32 fd, u64 id, bool create)
 {
@@ -46,19 +46,22 @@ static __always_inline struct rt_conn *rt_syscall_conn(u32 fd, u64 id, bool crea
 	return rt_hash_conn(sk, socket, id >> 32, create);
 }
 
-static __always_inline int rt_syscall_op(const struct pt_regs *regs, u32 fd, u8 dir, long ret)
+static __always_inline int rt_syscall_op(const struct pt_regs *regs, u32 fd, u8 dir, long ret,
+						 bool blind)
 {
 	u64 id = bpf_get_current_pid_tgid();
 	struct rt_conn *c = rt_syscall_conn(fd, id, ret > 0);
-	struct rt_uio u;
+	struct rt_uio u = {};
 
 	if (!c)
 		return 0;
 	if (ret <= 0) {
-		rt_on_nothing(c, dir, ret);
+		if (ret || rt_sock_at_end((void *)c->sk))
+			rt_on_nothing(c, dir, ret);
 		return 0;
 	}
-	rt_uio_from_regs(&u, regs, c, (u32)id, ret);
+	if (!blind)
+		rt_uio_from_regs(&u, regs, c, (u32)id, ret);
 	rt_on_data(c, &u, ret, id, dir);
 	return 0;
 }
@@ -73,16 +76,19 @@ static __always_inline int rt_syscall_mmsg(const struct pt_regs *regs, u32 fd, u
 	if (!c)
 		return 0;
 	if (ret <= 0) {
-		rt_on_nothing(c, dir, ret);
+		if (ret)
+			rt_on_nothing(c, dir, ret);
 		return 0;
 	}
+	if (ret > RT_MMSG_MAX)
+		rt_stat_inc(RT_STAT_BLIND_OPS);
 	for (u32 i = 0; i < RT_MMSG_MAX && i < ret; i++) {
 		struct rt_uio u = {};
 		u32 len = 0;
 
 		bpf_probe_read_user(&len, sizeof(len), &vec[i].msg_len);
 		if (!len)
-			break;
+			continue;
 		rt_uio_msghdr(&u, (u64)&vec[i]);
 		rt_on_data(c, &u, len, id, dir);
 	}
@@ -100,9 +106,11 @@ int rt_sys_send(struct syscall_exit_ctx *ctx)
 {
 	const struct pt_regs *regs = rt_regs();
 
+	if (ctx->ret == -RT_EAGAIN)
+		return 0;
 	if (ctx->nr == RT_NR_sendmmsg)
 		return rt_syscall_mmsg(regs, RT_REGS_ARG1(regs), RT_SEND, ctx->ret);
-	return rt_syscall_op(regs, RT_REGS_ARG1(regs), RT_SEND, ctx->ret);
+	return rt_syscall_op(regs, RT_REGS_ARG1(regs), RT_SEND, ctx->ret, false);
 }
 
 /* sys_exit_{read,readv,recvfrom,recvmsg,recvmmsg,preadv2} */
@@ -112,15 +120,17 @@ int rt_sys_recv(struct syscall_exit_ctx *ctx)
 	const struct pt_regs *regs = rt_regs();
 	u64 flags = 0;
 
+	if (ctx->ret == -RT_EAGAIN)
+		return 0;
 	if (ctx->nr == RT_NR_recvfrom || ctx->nr == RT_NR_recvmmsg)
 		flags = RT_REGS_ARG4(regs);
 	else if (ctx->nr == RT_NR_recvmsg)
 		flags = RT_REGS_ARG3(regs);
-	if (flags & RT_MSG_PEEK)
+	if (flags & RT_MSG_ASIDE)
 		return 0;
 	if (ctx->nr == RT_NR_recvmmsg)
 		return rt_syscall_mmsg(regs, RT_REGS_ARG1(regs), RT_RECV, ctx->ret);
-	return rt_syscall_op(regs, RT_REGS_ARG1(regs), RT_RECV, ctx->ret);
+	return rt_syscall_op(regs, RT_REGS_ARG1(regs), RT_RECV, ctx->ret, flags & RT_MSG_TRUNC);
 }
 
 /* sys_exit_splice: bytes without content, out of a socket or into one */
@@ -131,8 +141,8 @@ int rt_sys_splice(struct syscall_exit_ctx *ctx)
 
 	if (ctx->ret <= 0)
 		return 0;
-	rt_syscall_op(regs, RT_REGS_ARG1(regs), RT_RECV, ctx->ret);
-	return rt_syscall_op(regs, RT_REGS_ARG3(regs), RT_SEND, ctx->ret);
+	rt_syscall_op(regs, RT_REGS_ARG1(regs), RT_RECV, ctx->ret, true);
+	return rt_syscall_op(regs, RT_REGS_ARG3(regs), RT_SEND, ctx->ret, true);
 }
 
 SEC("?tp_btf/inet_sock_set_state")
@@ -160,7 +170,7 @@ int BPF_PROG(rt_sys_destroy, struct sock *sk)
 
 	if (!c)
 		return 0;
-	rt_on_gone(c);
+	rt_on_destroy(c, BPF_CORE_READ(sk, sk_err), rt_sock_buffers(sk));
 	bpf_map_delete_elem(&rt_conns, &key);
 	return 0;
 }

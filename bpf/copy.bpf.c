@@ -17,6 +17,7 @@ int rt_uio_gather(struct rt_conn *c, const struct rt_uio *u, u32 to_probe)
 		u64 pos = *(volatile u64 *)&c->io_pos;
 		u64 len = *(volatile u64 *)&c->io_left;
 		struct iovec v;
+		long err;
 
 		if (!len || pos > RT_HEADS_MAX)
 			break;
@@ -26,8 +27,17 @@ int rt_uio_gather(struct rt_conn *c, const struct rt_uio *u, u32 to_probe)
 			len = v.iov_len;
 		if (len > RT_RESP_HEAD_MAX)
 			break;
-		if (len && bpf_probe_read_user((to_probe ? (u8 *)c->probe : c->x.heads) + pos, len,
-					       v.iov_base)) {
+		if (!len)
+			continue;
+		if (to_probe) {
+			/* Of pieces, the probe takes what a signature needs. */
+			if (pos >= RT_SIG_LEN || len > RT_SIG_LEN)
+				break;
+			err = bpf_probe_read_user((u8 *)c->probe + pos, len, v.iov_base);
+		} else {
+			err = bpf_probe_read_user(c->x.heads + pos, len, v.iov_base);
+		}
+		if (err) {
 			rt_stat_inc(RT_STAT_READ_FAULTS);
 			break;
 		}

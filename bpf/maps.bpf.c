@@ -6,6 +6,7 @@
 const volatile struct rt_bpf_cfg rt_cfg = {
 	.ring_wake = 1 << 20,
 	.idle_ns = 400000000,
+	.long_idle_ns = 1200000000,
 };
 
 /* Records for user space. Written by every hook, read by the ring consumer.

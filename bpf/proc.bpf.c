@@ -77,12 +77,10 @@ int BPF_PROG(rt_proc_exec, struct task_struct *task)
 SEC("?tp_btf/sched_process_exit")
 int BPF_PROG(rt_proc_exit, struct task_struct *task)
 {
-	u64 id = bpf_get_current_pid_tgid();
-
-	/* Threads come and go; the process ends with its leader. */
-	if ((u32)id != id >> 32)
+	/* The process ends with its last thread, which need not be its leader. */
+	if (task->signal->live.counter)
 		return 0;
-	return rt_proc_forget(id >> 32);
+	return rt_proc_forget(bpf_get_current_pid_tgid() >> 32);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

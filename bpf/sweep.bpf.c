@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * The once-a-second sweep: iterators over both state maps, run by user space
+ * The sweep, twice a second: iterators over both state maps, run by user space
  * reading them. A silent exchange is reported with RT_X_IDLE, so that user
  * space can count it when its own framing says it is complete; every exchange
  * in flight is tallied; states of sockets that are gone are finished.
@@ -47,17 +47,24 @@ static __always_inline int rt_sweep_exchange(struct seq_file *seq, struct rt_con
 /* 1: call again for this element. */
 static __always_inline int rt_sweep_locked(struct seq_file *seq, struct rt_conn *c, u64 now)
 {
-	bool idle;
+	s64 silent = now - c->x.resp_end;
+	u32 report = 0;
+	u8 stage;
 
 	if (!rt_turn_busy(c))
 		return 0;
 	rt_turn_count(c);
-	idle = c->phase == RT_PHASE_RESP && (s64)(now - c->x.resp_end) >= (s64)rt_cfg.idle_ns &&
-	       c->idle_bytes != c->x.resp_bytes;
-	if ((idle && rt_sweep_exchange(seq, c, RT_X_IDLE)) || rt_sweep_active(seq, c))
+	/* Twice: when it has gone silent, and when it stayed so for long. */
+	stage = c->idle_bytes == c->x.resp_bytes ? c->idle_stage : 0;
+	if (c->phase == RT_PHASE_RESP && stage < 2 && silent >= (s64)rt_cfg.long_idle_ns)
+		report = RT_X_IDLE | RT_X_LONG_IDLE;
+	else if (c->phase == RT_PHASE_RESP && stage < 1 && silent >= (s64)rt_cfg.idle_ns)
+		report = RT_X_IDLE;
+	if ((report && rt_sweep_exchange(seq, c, report)) || rt_sweep_active(seq, c))
 		return 1;
-	if (idle) {
+	if (report) {
 		c->idle_bytes = c->x.resp_bytes;
+		c->idle_stage = report & RT_X_LONG_IDLE ? 2 : 1;
 		c->x.flags |= RT_X_AFTER_IDLE;
 	}
 	return 0;

@@ -16,6 +16,25 @@
 #include "lib/proc.bpf.h"
 #include "lib/turn.bpf.h"
 
+#define RT_LOCK_SPINS 128
+
+int rt_conn_wait(struct rt_conn *c)
+{
+	u32 me = bpf_get_smp_processor_id() + 1;
+
+	if (!c)
+		return 0;
+	for (u32 i = 0; i < RT_LOCK_SPINS; i++) {
+		u32 holder = __sync_val_compare_and_swap(&c->lock, 0, me);
+
+		if (!holder)
+			return 1;
+		if (holder == me)
+			return 0;
+	}
+	return 0;
+}
+
 /* First bytes of a response that a record carries when nothing is in doubt. */
 #define RT_STATUS_LEN 16
 
@@ -24,7 +43,7 @@
 
 /* No wakeup per record: the consumer comes by time. It is woken when the fill
  * level passes a mark (a window, as one record may step over a line). */
-#define RT_WAKE_WINDOW 8192
+#define RT_WAKE_WINDOW 2048
 
 static __always_inline u64 rt_ring_flags(void)
 {
@@ -106,9 +125,18 @@ int rt_turn_begin(struct rt_conn *c, u32 row, u32 probed, u64 pid_tgid)
 	x->resp_bytes = 0;
 	x->resp_len = 0;
 	x->interim_bytes = 0;
-	/* Bytes probed in earlier operations; those of this one are copied by the caller. */
-	x->req_len = probed;
-	__builtin_memcpy(x->heads, c->probe, RT_SIG_LEN);
+	if (probed) {
+		/* Bytes of earlier operations; those of this one are copied by the caller. */
+		x->req_len = probed;
+		__builtin_memcpy(x->heads, c->probe, RT_SIG_LEN);
+	} else {
+		u32 len = *(volatile u32 *)&c->fresh;
+
+		if (len > RT_REQ_HEAD_MAX)
+			len = RT_REQ_HEAD_MAX;
+		bpf_probe_read_kernel(x->heads, len, c->probe);
+		x->req_len = len;
+	}
 	rt_turn_owner(c, pid_tgid);
 	return 0;
 }
@@ -124,8 +152,12 @@ int rt_turn_request_bytes(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 
 	len = x->req_len;
 	if (!u->base)
 		x->flags |= RT_X_REQ_BLIND;
-	/* The head grows only while it is whole, and while no response follows it. */
-	if (!x->resp_bytes && !x->interim_bytes && len < RT_REQ_HEAD_MAX && len == x->req_bytes)
+	/* The head grows only while it is whole, and while no response follows it.
+	 * An operation that began the turn was read already. */
+	if (c->fresh)
+		c->fresh = 0;
+	else if (!x->resp_bytes && !x->interim_bytes && len < RT_REQ_HEAD_MAX &&
+		 len == x->req_bytes)
 		x->req_len = len + rt_uio_copy(c, false, len, RT_REQ_HEAD_MAX - len,
 					       RT_REQ_HEAD_MAX, u, n);
 	x->req_bytes += n;
@@ -153,7 +185,9 @@ int rt_turn_tail(struct rt_conn *c, const struct rt_uio *u, u64 n, u32 had)
 	}
 	if (x->tail_len == RT_TAIL_MAX) {
 		old = *tail;
-	} else if (had >= RT_TAIL_MAX && end >= RT_TAIL_MAX && end <= RT_HEADS_MAX) {
+	} else if (had + n == x->resp_bytes - x->interim_bytes && had >= RT_TAIL_MAX &&
+		   end >= RT_TAIL_MAX && end <= RT_HEADS_MAX) {
+		/* All before this operation lies in the head. */
 		__builtin_memcpy(&old, &x->heads[end - RT_TAIL_MAX], sizeof(old));
 	} else {
 		x->tail_len = 0;
@@ -179,6 +213,38 @@ static __always_inline void rt_turn_interim_over(struct rt_conn *c)
 	x->resp_start = 0;
 	x->tail_len = 0;
 	c->resp_kind = RT_SIG_NONE;
+}
+
+/*
+ * Whether something follows an interim response in the captured head: then the
+ * final one has begun, by the same operation or by one too small to tell. An
+ * interim response is a head alone, so it ends with an empty line; this is the
+ * one thing of a protocol that is known here.
+ */
+int rt_turn_mixed(struct rt_conn *c)
+{
+	u32 from, len, newlines = 0;
+
+	if (!c)
+		return 0;
+	from = c->x.req_len;
+	len = c->x.resp_len;
+	if (from > RT_REQ_HEAD_MAX)
+		return 0;
+	for (u32 i = 0; i < RT_RESP_HEAD_MAX; i++) {
+		u8 byte;
+
+		if (i >= len)
+			return 0;
+		if (newlines == 2)
+			return 1;
+		byte = c->x.heads[from + i];
+		if (byte == '\n')
+			newlines++;
+		else if (byte != '\r')
+			newlines = 0;
+	}
+	return 0;
 }
 
 /* Decides what the response turn is, from its captured head. Returns the row's flags. */
@@ -252,6 +318,8 @@ int rt_turn_response_bytes(struct rt_conn *c, const struct rt_uio *u, u64 n, u64
 		__builtin_memcpy(data, &x->heads[off], sizeof(data));
 		flags = rt_turn_classify(c, data, x->resp_len);
 	}
+	if (c->resp_kind == RT_SIG_INTERIM && rt_turn_mixed(c))
+		c->resp_kind = RT_RESP_MIXED;
 	if ((flags & RT_SIG_UPGRADE) || (c->tunnel && (flags & RT_SIG_SUCCESS))) {
 		x->flags |= RT_X_UPGRADED;
 		rt_turn_finish(c, now);
@@ -316,6 +384,7 @@ static __always_inline u32 rt_turn_anew(struct rt_conn *c, const struct rt_uio *
 	c->probe[0] = first;
 	c->probe[1] = second;
 	c->probe_len = len;
+	c->fresh = 0;
 	return row;
 }
 
@@ -382,6 +451,7 @@ int rt_turn_open(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now, u32 
 		}
 	}
 	c->turn_bytes += n;
+	c->fresh = 0;
 	if (c->probe_len < RT_SIG_LEN && u->base)
 		return 0;
 
@@ -421,7 +491,7 @@ static __always_inline void rt_on_data_locked(struct rt_conn *c, const struct rt
 		return;
 	}
 	/* After response bytes: the next request, or a late part of this one's
-	 * body. After an interim response (100 Continue) only the body can come. */
+	 * body. After an interim response alone only the body can come. */
 	if (c->resp_kind == RT_SIG_INTERIM) {
 		c->x.req_bytes += n;
 		c->x.req_end = now;
@@ -434,8 +504,12 @@ static __always_inline void rt_on_data_locked(struct rt_conn *c, const struct rt
 /* The close came in an interrupt while this CPU held the lock, or the sweep did. */
 int rt_on_gone(struct rt_conn *c)
 {
-	if (!c || !rt_conn_lock(c))
+	if (!c || !rt_turn_busy(c))
 		return 0;
+	if (!rt_conn_lock(c)) {
+		c->closing = 1;
+		return 0;
+	}
 	c->closing = 0;
 	if (rt_turn_busy(c)) {
 		c->x.flags |= RT_X_CLOSED;
@@ -451,26 +525,28 @@ int rt_on_data(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 pid_tgid, u
 		return 0;
 	if (!u->base)
 		rt_stat_inc(RT_STAT_BLIND_OPS);
-	if (c->phase != RT_PHASE_LEFT) {
-		if (!rt_conn_lock(c))
-			return 0;
-		rt_on_data_locked(c, u, n, pid_tgid, dir);
-		rt_conn_unlock(c);
-		if (c->closing)
-			rt_on_gone(c);
+	if (c->phase == RT_PHASE_LEFT) {
+		rt_count_bytes(c, n);
+		return 0;
 	}
+	if (!rt_conn_lock(c)) {
+		rt_stat_inc(RT_STAT_LOST_CONTENDED);
+		return 0;
+	}
+	rt_on_data_locked(c, u, n, pid_tgid, dir);
 	rt_count_bytes(c, n);
+	rt_conn_unlock(c);
+	if (c->closing)
+		rt_on_gone(c);
 	return 0;
 }
 
 int rt_on_nothing(struct rt_conn *c, u32 dir, int ret)
 {
+	bool over;
 	u32 flag = 0;
 
-	if (!c)
-		return 0;
-	c->mm_vec = 0;
-	if (!rt_turn_busy(c))
+	if (!c || !rt_turn_busy(c))
 		return 0;
 	if (dir == RT_RECV && ret == 0)
 		flag = RT_X_PEER_FIN;
@@ -481,17 +557,21 @@ int rt_on_nothing(struct rt_conn *c, u32 dir, int ret)
 	if (!flag || !rt_conn_lock(c))
 		return 0;
 	if (rt_turn_busy(c)) {
-		c->x.flags |= flag;
-		if (!c->x.end)
-			c->x.end = bpf_ktime_get_ns();
 		/* A client that read the end of the stream has all it will ever get,
-		 * though it may keep its own half open. */
-		if (flag == RT_X_PEER_FIN && c->x.role == RT_ROLE_CLIENT) {
+		 * though it may keep its own half open. To a server it means nothing
+		 * yet: the client may only have closed its sending half. */
+		over = flag == RT_X_PEER_FIN && c->x.role == RT_ROLE_CLIENT;
+		c->x.flags |= flag;
+		if (!c->x.end && (over || flag != RT_X_PEER_FIN))
+			c->x.end = bpf_ktime_get_ns();
+		if (over) {
 			c->x.flags |= RT_X_CLOSED;
 			rt_turn_finish(c, c->x.end);
 		}
 	}
 	rt_conn_unlock(c);
+	if (c->closing)
+		rt_on_gone(c);
 	return 0;
 }
 
@@ -519,6 +599,15 @@ static __always_inline u32 rt_state_flags(int old, int new, int err, bool unacke
 	return 0;
 }
 
+/* Whether a change of state is when the exchange ended, should it have failed:
+ * not when only a sending half was closed, by this side or a client's. */
+static __always_inline bool rt_state_ends(const struct rt_conn *c, int new, u32 buffers)
+{
+	if (new == RT_TCP_CLOSE_WAIT)
+		return c->x.role == RT_ROLE_CLIENT;
+	return new == RT_TCP_CLOSE || (buffers & RT_BUF_SHUT);
+}
+
 int rt_on_state(struct rt_conn *c, int old, int new, int sk_err, u32 buffers)
 {
 	u64 now = bpf_ktime_get_ns();
@@ -540,18 +629,32 @@ int rt_on_state(struct rt_conn *c, int old, int new, int sk_err, u32 buffers)
 		if ((buffers & RT_BUF_UNACKED_FIN) && (c->x.flags & RT_X_LOCAL_FIN))
 			flags &= ~RT_X_UNACKED;
 		/* A client may yet read its answer; rt_on_gone() ends this one. */
-		keep = (flags & RT_X_RESET) && (buffers & RT_BUF_UNREAD) &&
+		keep = new == RT_TCP_CLOSE && (buffers & RT_BUF_UNREAD) &&
 		       c->x.role == RT_ROLE_CLIENT;
 		if (keep)
 			flags &= ~RT_X_CLOSED;
 		c->x.flags |= flags;
-		if (!c->x.end)
+		if (!c->x.end && rt_state_ends(c, new, buffers))
 			c->x.end = now;
 		if (new == RT_TCP_CLOSE && !keep)
 			rt_turn_finish(c, now);
 	}
 	rt_conn_unlock(c);
 	return keep;
+}
+
+int rt_on_destroy(struct rt_conn *c, int sk_err, u32 buffers)
+{
+	const u32 known = RT_X_LOCAL_FIN | RT_X_PEER_FIN | RT_X_RESET | RT_X_LOCAL_RESET |
+			  RT_X_TIMED_OUT;
+
+	if (!c)
+		return 0;
+	/* The close itself was not seen: a program does not nest on one CPU. */
+	if (rt_turn_busy(c) && !(c->x.flags & known))
+		rt_on_state(c, RT_TCP_ESTABLISHED, RT_TCP_CLOSE, sk_err,
+			    buffers & ~RT_BUF_UNREAD);
+	return rt_on_gone(c);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

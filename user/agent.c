@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Wires the modules and owns their lifetimes. One thread: a timer drains the
- * ring (ten times a second, sooner when it fills), another runs the sweep once
- * a second; signals come through a descriptor. The HTTP server has threads of
+ * ring (ten times a second, more often when it fills) and runs the sweep twice a
+ * second; signals come through a descriptor. The HTTP server has threads of
  * its own and meets this one only at the registry's lock.
  */
 #include "agent.h"
@@ -25,7 +25,7 @@
 #define BUSY_RECORDS  2000 /* in 100 ms */
 /* Records handled with the registry's lock held in one go. */
 #define DRAIN_BUDGET 2048
-#define SWEEP_NS 1000000000ull
+#define SWEEP_NS 500000000ull
 /* A process that ended is remembered for its last records. */
 #define PROCESS_TTL_NS (30 * 1000000000ull)
 #define SIGS_MAX 128
@@ -138,7 +138,7 @@ static void on_signal(struct rt_agent *a)
 			a->stop = true;
 			continue;
 		}
-		cfg = a->ops->reload ? a->ops->reload(a->ctx) : NULL;
+		cfg = a->ops->reload(a->ctx);
 		if (cfg)
 			rt_meta__reload(a->meta, cfg);
 	}
@@ -159,7 +159,8 @@ static int open_events(struct rt_agent *a)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
+	if (a->ops->reload)
+		sigaddset(&set, SIGHUP);
 	/* Before any thread is made, so that all of them inherit it. */
 	if (sigprocmask(SIG_BLOCK, &set, NULL))
 		return -errno;
@@ -247,6 +248,16 @@ struct rt_finisher *rt_agent__finisher(struct rt_agent *a)
 void rt_agent__stop(struct rt_agent *a)
 {
 	a->stop = true;
+}
+
+bool rt_agent__stopping(const struct rt_agent *a)
+{
+	return a->stop;
+}
+
+int rt_agent__signal_fd(const struct rt_agent *a)
+{
+	return a->signals;
 }
 
 int rt_agent__loop(struct rt_agent *a)

@@ -17,10 +17,11 @@ struct rt_agent_ops {
 	void (*batch)(void *ctx, bool begin);
 	/* Around the active() calls of one sweep; may be NULL. */
 	void (*sweep)(void *ctx, bool begin);
-	/* Once a second; may be NULL. */
+	/* After each sweep, twice a second; may be NULL. */
 	void (*tick)(void *ctx, u64 now_mono);
 	/* SIGHUP: returns the new configuration, which the agent's modules use from
-	 * then on, or NULL to go on with the old one. */
+	 * then on, or NULL to go on with the old one. Without this call the signal
+	 * does what it does to any program of a terminal that went away. */
 	const struct rt_config *(*reload)(void *ctx);
 };
 
@@ -39,5 +40,9 @@ struct rt_finisher *rt_agent__finisher(struct rt_agent *a);
 int rt_agent__loop(struct rt_agent *a);
 /* From within an ops call: ends the loop. */
 void rt_agent__stop(struct rt_agent *a);
+bool rt_agent__stopping(const struct rt_agent *a);
+/* Readable when a signal is pending. For an ops call that has to wait: the loop
+ * does not see signals meanwhile. */
+int rt_agent__signal_fd(const struct rt_agent *a);
 
 #endif /* REDTAP_AGENT_H */

@@ -123,6 +123,7 @@ struct sock {
 	struct sock_common __sk_common;
 	struct sk_buff_head sk_receive_queue;
 	int sk_err;
+	u8 sk_shutdown;
 	struct socket *sk_socket;
 	u16 sk_protocol;
 	u16 sk_type;
@@ -160,7 +161,13 @@ struct mm_struct {
 	struct file *exe_file;
 };
 
-struct cgroup;
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct signal_struct {
+	atomic_t live;
+};
 
 struct task_struct {
 	unsigned int flags;
@@ -171,6 +178,7 @@ struct task_struct {
 	u64 start_boottime;
 	char comm[16];
 	struct files_struct *files;
+	struct signal_struct *signal;
 };
 
 struct seq_file;

@@ -20,7 +20,14 @@
 #define RT_ECONNRESET 104
 #define RT_EPIPE 32
 #define RT_ETIMEDOUT 110
-#define RT_MSG_PEEK 2
+#define RT_EAGAIN 11
+
+#define RT_MSG_OOB 0x1
+#define RT_MSG_PEEK 0x2
+#define RT_MSG_TRUNC 0x20 /* bytes are dropped unread: the buffer is not theirs */
+#define RT_MSG_ERRQUEUE 0x2000
+/* Receives that take nothing out of the stream. */
+#define RT_MSG_ASIDE (RT_MSG_OOB | RT_MSG_PEEK | RT_MSG_ERRQUEUE)
 
 /* n > 0 bytes moved on the socket. dir: enum rt_dir. */
 int rt_on_data(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 pid_tgid, u32 dir);
@@ -32,40 +39,41 @@ int rt_on_nothing(struct rt_conn *c, u32 dir, int ret);
 int rt_on_state(struct rt_conn *c, int old, int new, int sk_err, u32 buffers);
 /* The socket is gone: finishes what was in progress. */
 int rt_on_gone(struct rt_conn *c);
+/* The same when the kernel destroys a TCP socket, whose end may not have been seen. */
+int rt_on_destroy(struct rt_conn *c, int sk_err, u32 buffers);
 
 enum rt_buffers {
 	RT_BUF_UNACKED = 1 << 0,     /* bytes that were handed over are not acknowledged */
 	RT_BUF_UNREAD = 1 << 1,	     /* received bytes were not taken yet */
 	RT_BUF_UNACKED_FIN = 1 << 2, /* with RT_BUF_UNACKED: a FIN could be all that is */
+	RT_BUF_SHUT = 1 << 3,	     /* both halves are shut: closed, not shut down for sending */
 };
 
 static __always_inline u32 rt_sock_buffers(const struct sock *sk)
 {
 	u32 unacked = rt_sock_unacked(sk);
 
-	return (unacked ? RT_BUF_UNACKED : 0) | (unacked == 1 ? RT_BUF_UNACKED_FIN : 0) |
+	return (rt_sock_shutdown(sk) == RT_SHUTDOWN_MASK ? RT_BUF_SHUT : 0) |
+	       (unacked ? RT_BUF_UNACKED : 0) | (unacked == 1 ? RT_BUF_UNACKED_FIN : 0) |
 	       (rt_sock_unread(sk) ? RT_BUF_UNREAD : 0);
 }
 
-/* Two threads may send and receive on one socket at once. The holder is a
- * program on another CPU, done within a microsecond. */
-#define RT_LOCK_SPINS 128
-
+/*
+ * Two threads may send and receive on one socket at once; the holder is a
+ * program on another CPU, done within a microsecond. Or the holder was
+ * interrupted on this very CPU: then waiting would be for ever.
+ */
 static __always_inline bool rt_conn_trylock(struct rt_conn *c)
 {
-	return __sync_val_compare_and_swap(&c->lock, 0, 1) == 0;
+	return __sync_val_compare_and_swap(&c->lock, 0, bpf_get_smp_processor_id() + 1) == 0;
 }
+
+/* turn.bpf.c: waits for the holder. 1: the lock is taken. */
+int rt_conn_wait(struct rt_conn *c);
 
 static __always_inline bool rt_conn_lock(struct rt_conn *c)
 {
-	if (rt_conn_trylock(c))
-		return true;
-	for (u32 i = 0; i < RT_LOCK_SPINS; i++) {
-		if (rt_conn_trylock(c))
-			return true;
-	}
-	rt_stat_inc(RT_STAT_LOST_CONTENDED);
-	return false;
+	return rt_conn_trylock(c) || rt_conn_wait(c);
 }
 
 static __always_inline void rt_conn_unlock(struct rt_conn *c)

@@ -19,6 +19,10 @@ enum rt_dir {
 	RT_RECV = 1,
 };
 
+/* A response turn that opened with an interim response and holds the final one,
+ * too; beside enum rt_sig_kind in rt_conn.resp_kind. */
+#define RT_RESP_MIXED 0x80
+
 /* What the bytes of an unclaimed turn were last found to be. */
 enum rt_turn {
 	RT_TURN_NONE = 0,    /* no turn yet */
@@ -26,21 +30,15 @@ enum rt_turn {
 	RT_TURN_UNKNOWN = 2, /* no signature fits: the rest of the turn is only counted */
 };
 
+/* What every operation touches stands first, what few touch stands last. */
 struct rt_conn {
-	u32 lock;
-	u32 ino;	/* inode number of the socket */
-	u64 sk;		/* addresses, to find in the sweep whether the socket still lives */
-	u64 socket;
-	u64 idle_bytes; /* resp_bytes at the sweep's last report */
-	u64 uncounted;	/* bytes of this exchange that no counter has yet */
-
+	u32 lock;	/* 0: free; else the holder's CPU plus one */
 	u32 scope_pid;	/* process the scope was last decided for: it is in scope */
-	u32 noted_pid;	/* process last announced */
 
 	u8 phase;	/* enum rt_phase */
 	u8 turn;	/* enum rt_turn, of bytes that belong to no exchange (yet) */
 	u8 turn_dir;	/* enum rt_dir of that turn */
-	u8 probe_len;	/* bytes in probe */
+	u8 probe_len;	/* bytes in probe, up to RT_SIG_LEN */
 	u8 misses;	/* turns that fitted no signature, in a row */
 	u8 opaque;	/* bytes of a socket that was left count as opaque, not unknown */
 	u8 resp_kind;	/* enum rt_sig_kind of the response turn; 0: not decided */
@@ -50,26 +48,39 @@ struct rt_conn {
 	u8 resp_row;	/* row of resp_sigs that matched last, plus one, if it said success */
 	u8 closing;	/* a close came while the state was locked */
 	u8 row;		/* what rt_infer() found; kept here for the reason given at io_pos */
+	u32 noted_pid;	/* process last announced */
+
+	u64 turn_start; /* when the unclaimed turn began */
+	u64 turn_bytes;
+	u64 uncounted;	/* bytes of this exchange that no counter has yet */
+	u32 fresh;	/* bytes of this operation in probe, when they begin the turn */
+	u8 idle_stage;	/* reports of the sweep since the response's last byte */
+	u8 pad[3];
+
+	struct rt_exchange x;
+
+	/* First bytes of the unclaimed turn, as many as a head keeps. They also are
+	 * the slack that the verifier wants behind the heads: it bounds offset and
+	 * length of a copy apart, not their sum. */
+	u64 probe[RT_RESP_HEAD_MAX / 8];
+
+	u32 ino;	/* inode number of the socket */
 	u32 mm_idx;	/* position in the vector of a sendmmsg or recvmmsg */
+	u64 sk;		/* addresses, to find in the sweep whether the socket still lives */
+	u64 socket;
+	u64 idle_bytes; /* resp_bytes at the sweep's last report */
 	u64 mm_vec;
 	u32 mm_tid;
 	u32 mm_ret;
+
 	/* Where a walk over an iovec stands. Kept here and not in registers: the
 	 * verifier then sees the same unknown numbers on every round and does not
 	 * follow each combination of lengths. */
 	u64 io_pos;
 	u64 io_left;
 	u64 io_tail;
-
-	u64 turn_start; /* when the unclaimed turn began */
-	u64 turn_bytes;
-
-	u64 probe[4];	/* first bytes of the unclaimed turn; 16 are used, see turn.bpf.h */
-
-	struct rt_exchange x;
-	/* The verifier bounds offset and length of a head copy apart, not their
-	 * sum: the sum of its bounds must still lie inside the map value. */
-	u8 slack[RT_RESP_HEAD_MAX];
 };
+
+_Static_assert(RT_RESP_HEAD_MAX >= RT_REQ_HEAD_MAX, "probe holds a request's head");
 
 #endif /* REDTAP_CONN_BPF_H */

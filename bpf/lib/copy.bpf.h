@@ -23,31 +23,39 @@ static __always_inline u32 rt_uio_copy(struct rt_conn *c, bool to_probe, u32 off
 				       const u32 cap, const struct rt_uio *u, u64 n)
 {
 	u8 *dst = to_probe ? (u8 *)c->probe : c->x.heads;
+	u64 len = room < n ? room : n;
 
-	if (room > n)
-		room = n;
-	if (room > cap || off > RT_HEADS_MAX || !u->base)
+	/* Or the compiler bounds another register than the one that is used. */
+	barrier_var(len);
+	if (len > cap || off > RT_HEADS_MAX || !u->base)
 		return 0;
 	if (u->nr) {
 		c->io_pos = off;
-		c->io_left = room;
+		c->io_left = len;
 		rt_uio_gather(c, u, to_probe);
-		return room - (u32)c->io_left;
+		return len - c->io_left;
 	}
-	if (bpf_probe_read_user(dst + off, room, (void *)u->base)) {
+	if (bpf_probe_read_user(dst + off, len, (void *)u->base)) {
 		rt_stat_inc(RT_STAT_READ_FAULTS);
 		return 0;
 	}
-	return room;
+	return len;
 }
 
-/* The first bytes of an operation for a signature: fills the probe, of which
- * `had` bytes are there already, up to RT_SIG_LEN. Returns how many were added. */
+/* The first bytes of a turn, for a signature: RT_SIG_LEN of them, of which `had`
+ * are in the probe already. When the turn begins here, the probe takes as much
+ * as a head keeps, so that a request is read once. Returns how many of the
+ * RT_SIG_LEN were added. */
 static __always_inline u32 rt_uio_probe(struct rt_conn *c, u32 had, const struct rt_uio *u, u64 n)
 {
 	if (had >= RT_SIG_LEN)
 		return 0;
-	return rt_uio_copy(c, true, had, RT_SIG_LEN - had, RT_SIG_LEN, u, n);
+	if (had || u->nr) {
+		c->fresh = 0;
+		return rt_uio_copy(c, true, had, RT_SIG_LEN - had, RT_SIG_LEN, u, n);
+	}
+	c->fresh = rt_uio_copy(c, true, 0, RT_REQ_HEAD_MAX, RT_REQ_HEAD_MAX, u, n);
+	return c->fresh < RT_SIG_LEN ? c->fresh : RT_SIG_LEN;
 }
 
 /* The first RT_SIG_LEN bytes without a state to keep them in; from one piece only. */

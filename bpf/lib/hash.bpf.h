@@ -33,13 +33,15 @@ static __always_inline struct rt_conn *rt_hash_conn(const struct sock *sk,
 	if (!create)
 		return NULL;
 	zero = bpf_map_lookup_elem(&rt_zero, &none);
-	if (!zero || bpf_map_update_elem(&rt_conns, &key, zero, BPF_NOEXIST)) {
+	if (!zero)
+		return NULL;
+	/* Another CPU may have been first: then this one's is there as well. */
+	bpf_map_update_elem(&rt_conns, &key, zero, BPF_NOEXIST);
+	c = bpf_map_lookup_elem(&rt_conns, &key);
+	if (!c) {
 		rt_stat_inc(RT_STAT_LOST_CONN_MAP);
 		return NULL;
 	}
-	c = bpf_map_lookup_elem(&rt_conns, &key);
-	if (!c)
-		return NULL;
 	rt_conn_identify(c, sk, socket);
 	c->scope_pid = pid;
 	return c;

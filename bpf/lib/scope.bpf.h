@@ -55,9 +55,21 @@ static __always_inline bool rt_scope_exe(u32 pid)
 	return false;
 }
 
+/* By its number in redtap's own pid namespace, which may not be the initial one. */
+static __always_inline bool rt_scope_self(u32 pid)
+{
+	struct bpf_pidns_info ns = {};
+
+	if (!rt_cfg.self_ns_ino)
+		return pid == rt_cfg.self_tgid;
+	return !bpf_get_ns_current_pid_tgid(rt_cfg.self_ns_dev, rt_cfg.self_ns_ino, &ns,
+					    sizeof(ns)) &&
+	       ns.tgid == rt_cfg.self_tgid;
+}
+
 static __always_inline bool rt_scope_process(u32 pid)
 {
-	if (pid == rt_cfg.self_tgid)
+	if (rt_scope_self(pid))
 		return false;
 	if (rt_cfg.nr_pids && !bpf_map_lookup_elem(&rt_pids, &pid))
 		return false;

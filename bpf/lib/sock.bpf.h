@@ -36,6 +36,9 @@ static __always_inline u32 rt_sock_unacked(const struct sock *sk)
 {
 	const struct tcp_sock *tp = (const void *)sk;
 
+	/* An MPTCP socket is no tcp_sock. */
+	if (BPF_CORE_READ(sk, sk_protocol) != RT_IPPROTO_TCP)
+		return 0;
 	return BPF_CORE_READ(tp, write_seq) - BPF_CORE_READ(tp, snd_una);
 }
 
@@ -43,6 +46,20 @@ static __always_inline u32 rt_sock_unacked(const struct sock *sk)
 static __always_inline bool rt_sock_unread(const struct sock *sk)
 {
 	return BPF_CORE_READ(sk, sk_receive_queue.qlen) > 0;
+}
+
+#define RT_RCV_SHUTDOWN 1
+#define RT_SHUTDOWN_MASK 3
+
+static __always_inline u8 rt_sock_shutdown(const struct sock *sk)
+{
+	return BPF_CORE_READ_BITFIELD_PROBED(sk, sk_shutdown);
+}
+
+/* Whether a receive of nothing was the end of the stream, and not one that asked for nothing. */
+static __always_inline bool rt_sock_at_end(const struct sock *sk)
+{
+	return (rt_sock_shutdown(sk) & RT_RCV_SHUTDOWN) && !rt_sock_unread(sk);
 }
 
 /* Fills what stays the same for a socket's life. */

@@ -55,11 +55,17 @@ static __always_inline void rt_uio_msghdr(struct rt_uio *u, u64 addr)
 static __always_inline u64 rt_mmsg_entry(struct rt_conn *c, u64 vec, u32 vlen, u32 tid, u32 ret)
 {
 	struct mmsghdr *entry = (void *)vec;
+	struct user_msghdr hdr;
+	struct iovec v;
 	u32 idx = 0, len = 0;
 
 	if (c->mm_vec == vec && c->mm_tid == tid && c->mm_idx + 1 < vlen) {
 		bpf_probe_read_user(&len, sizeof(len), &entry[c->mm_idx].msg_len);
-		if (len == c->mm_ret)
+		/* An old msg_len may stand there: the message must fit as well. */
+		if (len == c->mm_ret &&
+		    !bpf_probe_read_user(&hdr, sizeof(hdr), &entry[c->mm_idx + 1].msg_hdr) &&
+		    !bpf_probe_read_user(&v, sizeof(v), hdr.msg_iov) &&
+		    (hdr.msg_iovlen > 1 || v.iov_len == ret))
 			idx = c->mm_idx + 1;
 	}
 	c->mm_vec = vec;
@@ -69,7 +75,23 @@ static __always_inline u64 rt_mmsg_entry(struct rt_conn *c, u64 vec, u32 vlen, u
 	return (u64)&entry[idx];
 }
 
-/* The buffer of the socket call that the current task is in, by its registers. */
+/* The file behind a descriptor of the current task; NULL: none. */
+static __always_inline struct file *rt_file_of_fd(u32 fd)
+{
+	struct fdtable *fdt = bpf_get_current_task_btf()->files->fdt;
+	struct file *file = NULL;
+
+	if (fd >= fdt->max_fds)
+		return NULL;
+	if (bpf_probe_read_kernel(&file, sizeof(file), fdt->fd + fd))
+		return NULL;
+	return file;
+}
+
+/* The buffer of the socket call that the current task is in, by its registers.
+ * All calls below name their descriptor first. The caller has made sure that it
+ * is this socket's: io_uring and file systems over the network move socket data
+ * while the task is in another call, whose buffer is none of ours. */
 static __always_inline void rt_uio_from_regs(struct rt_uio *u, const struct pt_regs *regs,
 					     struct rt_conn *c, u32 tid, u32 ret)
 {

@@ -18,6 +18,9 @@ struct rt_port_range {
 struct rt_bpf_cfg {
 	u64 ring_wake;	 /* bytes waiting in the ring from which on the consumer is woken */
 	u64 idle_ns;	 /* silence after which the sweep reports an exchange */
+	u64 long_idle_ns; /* and reports it once more */
+	u64 self_ns_dev; /* redtap's own pid namespace; ino 0: the initial one */
+	u64 self_ns_ino;
 	u32 self_tgid;	 /* redtap itself is never in scope */
 	u32 nr_netns;	 /* each 0: this kind does not narrow the scope */
 	u32 nr_cgroups;

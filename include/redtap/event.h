@@ -49,6 +49,7 @@ enum rt_xflag {
 	RT_X_INTERIM = 1 << 11,	  /* at least one interim (1xx) response came in a turn of its own */
 	RT_X_REQ_BLIND = 1 << 12, /* some request bytes had no readable buffer (sendfile, io_uring) */
 	RT_X_RESP_BLIND = 1 << 13,/* the same for the response: the tail may be stale */
+	RT_X_LONG_IDLE = 1 << 15, /* with RT_X_IDLE: silent for long, for the second report */
 	RT_X_TIMED_OUT = 1 << 14, /* the kernel gave up on the connection (ETIMEDOUT) */
 };
 

@@ -37,7 +37,10 @@ static const struct row rows[] = {
 	 NONE},
 	{"silent, client shut down its side", C, RT_X_IDLE | RT_X_LOCAL_FIN, TO_EOF, 0, NOTHING, 0,
 	 NONE},
-	{"silent, nobody knows its end", S, RT_X_IDLE, INVALID, 0, FINISHED, 200, NONE},
+	{"silent, nobody knows its end", S, RT_X_IDLE, INVALID, 0, NOTHING, 0, NONE},
+	{"silent for long, nobody knows its end", S, RT_X_IDLE | RT_X_LONG_IDLE, INVALID, 0,
+	 FINISHED, 200, NONE},
+	{"silent for long, bytes owed", S, RT_X_IDLE | RT_X_LONG_IDLE, PARTIAL, 0, NOTHING, 0, NONE},
 	{"silent, no status yet", S, RT_X_IDLE, STUB, 0, NOTHING, 0, NONE},
 	{"silent, interim only", S, RT_X_IDLE, INTERIM, 0, NOTHING, 0, NONE},
 	{"silent, foreign answer", S, RT_X_IDLE, FOREIGN, 0, NOTHING, 0, NONE},
@@ -183,6 +186,8 @@ static void test_unframed(void **state)
 	struct fixture *t = *state;
 
 	record(t, S, RT_X_IDLE, GET, INVALID, 0);
+	assert_int_equal(feed(t), NOTHING);
+	record(t, S, RT_X_IDLE | RT_X_AFTER_IDLE | RT_X_LONG_IDLE, GET, INVALID, 0);
 	assert_int_equal(feed(t), FINISHED);
 	record(t, S, RT_X_IDLE | RT_X_AFTER_IDLE, GET, INVALID, 50);
 	assert_int_equal(feed(t), NOTHING);

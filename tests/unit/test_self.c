@@ -188,7 +188,7 @@ static void test_counts_arrive(void **state)
 		assert_int_equal(one(t, i, 0, GET, FULL), FINISHED);
 	assert_int_equal(one(t, 10, 0, GET GET, FULL), FINISHED);
 	for (u32 i = 20; i < 22; i++)
-		assert_int_equal(one(t, i, RT_X_IDLE, GET, INVALID), FINISHED);
+		assert_int_equal(one(t, i, RT_X_IDLE | RT_X_LONG_IDLE, GET, INVALID), FINISHED);
 	for (u32 i = 30; i < 33; i++)
 		assert_int_equal(one(t, i, RST, GET, ""), ABORTED);
 	for (u32 i = 40; i < 42; i++)

@@ -121,7 +121,7 @@ static void test_http(void **state)
 		S("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", RT_SIG_REQUEST, RT_SIG_LEAVE),
 		S("HTTP/1.1 200 OK\r\n", RT_SIG_RESPONSE, RT_SIG_SUCCESS),
 		S("HTTP/1.0 204 No Content", RT_SIG_RESPONSE, RT_SIG_SUCCESS),
-		S("HTTP/1.1 200", RT_SIG_RESPONSE, RT_SIG_SUCCESS),
+		S("HTTP/1.1 200\n", RT_SIG_RESPONSE, RT_SIG_SUCCESS),
 		S("HTTP/1.1 101 Swit", RT_SIG_RESPONSE, RT_SIG_UPGRADE),
 		S("HTTP/1.1 100 Cont", RT_SIG_INTERIM, 0),
 		S("HTTP/1.1 103 Earl", RT_SIG_INTERIM, 0),
@@ -147,8 +147,8 @@ static void test_http(void **state)
  * and 2xx begin alike. */
 static void test_prefix_decides_nothing(void **state)
 {
-	static const char *const whole[] = {"HTTP/1.1 101", "HTTP/1.1 103", "HTTP/1.1 200",
-					    "HTTP/1.1 404", "PRI * HTTP/2.0\r\n"};
+	static const char *const whole[] = {"HTTP/1.1 101 ", "HTTP/1.1 103 ", "HTTP/1.1 200 ",
+					    "HTTP/1.1 404 ", "PRI * HTTP/2.0\r\n"};
 
 	for (u32 i = 0; i < RT_ARRAY_SIZE(whole); i++) {
 		for (u32 n = 0; n < strlen(whole[i]); n++)

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -21,6 +22,9 @@
 #include "bpf/features.h"
 #include "util/cleanup.h"
 #include "util/log.h"
+
+/* PROC_PID_INIT_INO (include/linux/proc_ns.h) */
+#define RT_PID_NS_INITIAL 0xEFFFFFFCu
 
 /* The tracepoints of the syscall backend, by program. */
 static const struct {
@@ -78,9 +82,17 @@ static bool is_resp_row(const struct rt_sig *sig)
 static int fill_config(struct rt_bpf_cfg *c, const struct rt_bpf *b, const struct rt_config *cfg,
 		       const struct rt_sig *sigs, u32 nr_sigs)
 {
+	struct stat ns;
+
 	/* The consumer comes by time; a burst that it does not foresee wakes it. */
 	c->ring_wake = cfg->ring_size / 2;
 	c->idle_ns = 400 * 1000000ull;
+	/* Two sweeps a second: still within two seconds of the last byte. */
+	c->long_idle_ns = 1200 * 1000000ull;
+	if (!stat("/proc/self/ns/pid", &ns) && ns.st_ino != RT_PID_NS_INITIAL) {
+		c->self_ns_dev = ns.st_dev;
+		c->self_ns_ino = ns.st_ino;
+	}
 	c->self_tgid = (u32)getpid();
 	c->nr_netns = b->scope.nr_netns;
 	c->nr_cgroups = b->scope.nr_cgroups;

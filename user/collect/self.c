@@ -40,7 +40,7 @@ struct state {
 
 static const struct rt_family_desc in_flight_desc = {
 	.name = "redtap_exchanges_in_flight",
-	.help = "Exchanges begun and not over, at the last sweep (once a second).",
+	.help = "Exchanges begun and not over, at the last sweep (twice a second).",
 	.type = RT_GAUGE,
 };
 static const struct rt_family_desc runs_desc = {

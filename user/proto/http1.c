@@ -54,15 +54,18 @@
 #define REQ(text, bits)	     SIG(RT_SIG_REQUEST, 0, text, bits)
 #define ANY(text, bits)	     SIG(RT_SIG_REQUEST, RT_SIG_VAGUE, text, bits)
 #define RESP(fl, text, bits) SIG(RT_SIG_RESPONSE, fl, text, bits)
+/* Behind the digits one more byte is wanted, whatever it is: a status is known
+ * to be whole only then. */
+#define AFTER "\0"
 
 static const struct rt_sig http1_sigs[] = {
 	/* HTTP/2 with prior knowledge (RFC 9113 3.4) */
 	SIG(RT_SIG_REQUEST, RT_SIG_LEAVE, "PRI * HTTP/2.0\r\n", F16),
 	/* responses */
-	RESP(RT_SIG_UPGRADE, VER "101", VM F3),
-	SIG(RT_SIG_INTERIM, 0, VER "100", VM F1 "\xf0\xf0"),
-	RESP(RT_SIG_SUCCESS, VER "200", VM F1 "\xf0\xf0"),
-	RESP(0, VER "000", VM "\xf0\xf0\xf0"),
+	RESP(RT_SIG_UPGRADE, VER "101" AFTER, VM F3),
+	SIG(RT_SIG_INTERIM, 0, VER "100" AFTER, VM F1 "\xf0\xf0"),
+	RESP(RT_SIG_SUCCESS, VER "200" AFTER, VM F1 "\xf0\xf0"),
+	RESP(0, VER "000" AFTER, VM "\xf0\xf0\xf0"),
 	/* the methods of RFC 9110 9.3 and RFC 5789 */
 	REQ("GET ", F4),
 	REQ("POST ", F5),

@@ -3,7 +3,7 @@
  * The finisher: one kernel record in, at most one finished request out.
  *
  * The kernel knows turns, not framing. It sends an exchange when it is over
- * (the next request began, or the socket closed), and once a second reports
+ * (the next request began, or the socket closed), and twice a second reports
  * those that have gone silent (RT_X_IDLE). A silent one is finished here when
  * its own framing says that every byte is there. Every report by silence is
  * remembered until the kernel's later record of the end (RT_X_AFTER_IDLE): so
@@ -159,7 +159,8 @@ static enum verdict judge_silent(struct rt_finisher *f, const struct rt_exchange
 		return x->role == RT_ROLE_SERVER && closed_by_sender(x) ? VERDICT_FINISHED
 									: VERDICT_WAIT;
 	case RT_FRAMING_UNKNOWN:
-		if (!op->status)
+		/* By silence alone, so by a long one. */
+		if (!op->status || !(x->flags & RT_X_LONG_IDLE))
 			return VERDICT_WAIT;
 		count(&f->counts.unframed);
 		return VERDICT_FINISHED;
