@@ -6,14 +6,21 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent.h"
 #include "red/route.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/utf8.h"
+
+/* A reader that does not read holds the end up for so long. */
+#define PATIENCE_NS 300000000ull
 
 static const char usage[] =
 	"usage: redtap trace [--format text|json] [options]\n"
@@ -30,6 +37,9 @@ struct trace {
 	struct rt_routes *routes;
 	struct rt_buf out;
 	bool json;
+	u64 give_up;   /* CLOCK_MONOTONIC; 0: nobody asked for the end yet */
+	bool closed;   /* nothing more can be written */
+	int write_err; /* why, unless the reader just went away */
 };
 
 /* IPv4 in IPv6 is shown as IPv4; Unix sockets have no address. */
@@ -90,14 +100,23 @@ static void put_json(struct rt_buf *b, const struct rt_finished *f, const char *
 	rt_buf__puts(b, "}\n");
 }
 
-/* A terminal must not be driven by what came from the network. */
+/* A terminal must not be driven by what came from the network, by the control
+ * characters above 0x7f neither; and blanks stand between the fields. */
 static void put_plain(struct rt_buf *b, struct rt_slice s)
 {
-	for (u32 i = 0; i < s.len; i++)
-		if (s.p[i] >= 0x21 && s.p[i] != 0x7f)
-			rt_buf__putc(b, (char)s.p[i]);
+	u32 n;
+
+	for (u32 i = 0; i < s.len; i += n) {
+		u32 len = rt_utf8_len(s.p + i, s.len - i);
+		u32 point = len ? rt_utf8_point(s.p + i, len) : 0;
+
+		n = len ? len : 1;
+		if (point > 0x20 && (point < 0x7f || point >= 0xa0))
+			rt_buf__put(b, s.p + i, n);
 		else
-			rt_buf__printf(b, "\\x%02x", s.p[i]);
+			for (u32 k = 0; k < n; k++)
+				rt_buf__printf(b, "\\x%02x", s.p[i + k]);
+	}
 }
 
 static void put_text(struct rt_buf *b, const struct rt_finished *f, const char *start,
@@ -105,8 +124,9 @@ static void put_text(struct rt_buf *b, const struct rt_finished *f, const char *
 {
 	const struct rt_exchange *x = f->x;
 
-	rt_buf__printf(b, "%s %s[%u] %s %s ", start, f->process->service, x->pid, role_name(x),
-		       rt_proto__get(x->proto)->name);
+	rt_buf__printf(b, "%s ", start);
+	put_plain(b, rt_slice_str(f->process->service));
+	rt_buf__printf(b, "[%u] %s %s ", x->pid, role_name(x), rt_proto__get(x->proto)->name);
 	put_plain(b, f->op->method);
 	rt_buf__putc(b, ' ');
 	put_plain(b, f->op->path);
@@ -127,8 +147,8 @@ static void on_finished(void *ctx, const struct rt_finished *f)
 	struct trace *t = ctx;
 	char peer[INET6_ADDRSTRLEN], start[RT_RFC3339_LEN], buf[8];
 	const char *error = rt_error_type(f, buf);
-	const char *route = rt_routes__name(t->routes, f->process->resource_id, f->op->path,
-					    f->op->path_cut);
+	const char *route =
+		rt_routes__name(t->routes, f->process->resource_id, f->op->path, f->op->path_cut);
 
 	peer_address(f->x, peer);
 	rt_clock__rfc3339(start, rt_clock__wall_of(f->x->req_start));
@@ -138,15 +158,78 @@ static void on_finished(void *ctx, const struct rt_finished *f)
 		put_text(&t->out, f, start, route, error, peer);
 }
 
-/* Lines leave whole, and once per batch. A reader that went away ends the trace. */
+/* Waits until stdout takes a piece. Signals come by a descriptor, so none would
+ * interrupt a write that waits for the reader. False: the end was asked for, and
+ * the reader had its time. */
+static bool wait_for_reader(struct trace *t)
+{
+	struct pollfd fds[] = {
+		{.fd = STDOUT_FILENO, .events = POLLOUT},
+		{.fd = rt_agent__signal_fd(t->agent), .events = POLLIN},
+	};
+
+	for (;;) {
+		u64 now = rt_clock__mono();
+		int timeout = -1;
+
+		if (!t->give_up && rt_agent__stopping(t->agent))
+			t->give_up = now + PATIENCE_NS;
+		if (t->give_up && now >= t->give_up)
+			return false;
+		if (t->give_up)
+			timeout = (int)((t->give_up - now) / 1000000) + 1;
+		if (poll(fds, t->give_up ? 1 : 2, timeout) < 0 && errno != EINTR)
+			return true; /* the write says what is wrong */
+		if (!t->give_up && fds[1].revents)
+			rt_agent__stop(t->agent);
+		if (fds[0].revents)
+			return true;
+	}
+}
+
+/* What a writable pipe takes without waiting, in whole lines if they are not too long. */
+static size_t piece(const char *p, size_t len)
+{
+	const char *end = len > PIPE_BUF ? memrchr(p, '\n', PIPE_BUF) : p + len - 1;
+
+	return end ? (size_t)(end + 1 - p) : PIPE_BUF;
+}
+
+static void write_out(struct trace *t)
+{
+	const char *p = t->out.data;
+	size_t left = t->out.len;
+
+	while (left) {
+		ssize_t n;
+
+		if (!wait_for_reader(t)) {
+			t->closed = true;
+			return;
+		}
+		n = write(STDOUT_FILENO, p, piece(p, left));
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n < 0) {
+			t->closed = true;
+			t->write_err = errno == EPIPE ? 0 : errno;
+			rt_agent__stop(t->agent);
+			return;
+		}
+		p += n;
+		left -= (size_t)n;
+	}
+}
+
+/* Once per batch. While nobody reads, records are lost, which the kernel counts. */
 static void on_batch(void *ctx, bool begin)
 {
 	struct trace *t = ctx;
 
-	if (begin || !t->out.len)
+	if (begin)
 		return;
-	if (fwrite(t->out.data, 1, t->out.len, stdout) != t->out.len || fflush(stdout))
-		rt_agent__stop(t->agent);
+	if (!t->closed)
+		write_out(t);
 	rt_buf__reset(&t->out);
 }
 
@@ -174,7 +257,9 @@ static int trace(struct trace *t)
 	err = rt_agent__loop(t->agent);
 	if (err)
 		rt_error("capturing ended: %s", strerror(-err));
-	return err ? RT_EXIT_FAILED : 0;
+	if (t->write_err)
+		rt_error("cannot write to stdout: %s", strerror(t->write_err));
+	return err || t->write_err ? RT_EXIT_FAILED : 0;
 }
 
 int rt_cmd_trace(int argc, char **argv)
