@@ -4,6 +4,7 @@
 #include "lib/maps.bpf.h"
 
 #include "lib/proc.bpf.h"
+#include "lib/scope.bpf.h"
 #include "lib/stat.bpf.h"
 
 static __always_inline u32 rt_proc_area(u8 *dst, const u32 max, unsigned long from,
@@ -71,6 +72,9 @@ static __always_inline int rt_proc_forget(u32 pid)
 SEC("?tp_btf/sched_process_exec")
 int BPF_PROG(rt_proc_exec, struct task_struct *task)
 {
+	/* Asked at once, so that the answer is there at the first operation. */
+	if (rt_cfg.nr_exes)
+		rt_scope_exe(bpf_get_current_pid_tgid() >> 32);
 	return rt_proc_forget(bpf_get_current_pid_tgid() >> 32);
 }
 

@@ -628,9 +628,13 @@ int rt_on_state(struct rt_conn *c, int old, int new, int sk_err, u32 buffers)
 	if (rt_turn_busy(c)) {
 		if ((buffers & RT_BUF_UNACKED_FIN) && (c->x.flags & RT_X_LOCAL_FIN))
 			flags &= ~RT_X_UNACKED;
-		/* A client may yet read its answer; rt_on_gone() ends this one. */
-		keep = new == RT_TCP_CLOSE && (buffers & RT_BUF_UNREAD) &&
-		       c->x.role == RT_ROLE_CLIENT;
+		/* A client may yet read its answer; a server may be in the call that
+		 * sends one. rt_on_gone() ends these. */
+		if (c->x.role == RT_ROLE_CLIENT)
+			keep = buffers & RT_BUF_UNREAD;
+		else
+			keep = c->phase == RT_PHASE_REQ && (flags & RT_X_RESET);
+		keep = keep && new == RT_TCP_CLOSE;
 		if (keep)
 			flags &= ~RT_X_CLOSED;
 		c->x.flags |= flags;

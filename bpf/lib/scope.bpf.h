@@ -7,6 +7,8 @@
 #define REDTAP_SCOPE_BPF_H
 
 #include "lib/maps.bpf.h"
+#include <bpf/bpf_endian.h>
+
 #include "lib/stat.bpf.h"
 
 static __always_inline bool rt_scope_port(u16 port)
