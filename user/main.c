@@ -3,6 +3,7 @@
  * The program's entry: one table of subcommands, from which help is printed.
  * Everything else is in user/cli/.
  */
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -78,6 +79,9 @@ int main(int argc, char **argv)
 	const struct command *cmd;
 	const char *name;
 
+	/* A page of metrics, or what a start needs, is given back when it is freed. Left
+	 * to itself the limit grows with the first of them, and the heap keeps the rest. */
+	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	if (argc < 2) {
 		print_help(stderr);
 		return RT_EXIT_USAGE;

@@ -8,8 +8,8 @@ import tempfile
 
 import pytest
 
-from lib.agent import binary, clean_env
-from lib.procs import run
+from lib.agent import Redtap, binary, clean_env
+from lib.procs import Procs, run
 from lib.util import need
 
 NO_TRACEFS = ["/sys/kernel/tracing", "/sys/kernel/debug"]
@@ -127,3 +127,41 @@ def test_capabilities_instead_of_root(program):
     assert items["CAP_BPF"][0] == items["CAP_PERFMON"][0] == "ok"
     assert items["CAP_SYS_ADMIN"][0] == items["CAP_NET_ADMIN"][0] == "--"
     assert (status, last) == (0, "redtap will use the backend sock")
+
+
+def own_pids():
+    """A command prefix: a pid namespace of its own, and the /proc that belongs to it."""
+    return [need("unshare"), "--fork", "--pid", "--mount-proc", "--kill-child"]
+
+
+def test_pid_namespace(program):
+    """It captures, but what pids mean is another thing."""
+    assert doctor(program)[1]["the host's pid namespace"][0] == "ok"
+    status, items, last = doctor(program, wrap=own_pids())
+    verdict, text = items["the host's pid namespace"]
+    assert verdict == "no" and "hostPID: true" in text
+    assert (status, last) == (0, "redtap will use the backend sock")
+
+
+@pytest.mark.parametrize("command", ["run", "trace"])
+def test_pid_namespace_pid_is_refused(program, netns, command):
+    flags = ["--netns", netns.path, "--pid", "1"]
+    done = run([*own_pids(), program, command, *flags], check=False, env=clean_env())
+    lines = done.stderr.splitlines()
+    assert done.returncode == 2 and len(lines) == 1 and done.stdout == "", done
+    assert "--pid 1" in lines[0] and "hostPID: true" in lines[0], lines
+
+
+def test_pid_namespace_warning(netns):
+    """Said once at the start; in the host's namespace not at all."""
+    procs = Procs()
+    try:
+        for wrap, times in ((own_pids(), 1), ((), 0)):
+            agent = procs.add(Redtap(netns, "sock", wrap=wrap))
+            agent.wait_ready()
+            if times:
+                agent.wait_line("pid namespace", 5, "stderr")
+            said = [x for x in agent.stderr if "warning" in x and "pid namespace" in x]
+            assert len(said) == times, agent.output()
+    finally:
+        procs.close()

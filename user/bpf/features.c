@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -20,18 +21,29 @@
 
 #include "util/cleanup.h"
 
+/* The kernel's fixed inode number of the first pid namespace, PROC_PID_INIT_INO. */
+#define PID_NS_INITIAL 0xEFFFFFFCul
+
 static char details[RT_NR_FEATURES][96];
+
+/* Five megabytes; read anew if a question comes after rt_features__trim(). */
+static struct btf *vmlinux_btf;
+static bool vmlinux_btf_tried;
 
 static struct btf *kernel_btf(void)
 {
-	static struct btf *btf;
-	static bool tried;
-
-	if (!tried) {
-		tried = true;
-		btf = btf__load_vmlinux_btf();
+	if (!vmlinux_btf_tried) {
+		vmlinux_btf_tried = true;
+		vmlinux_btf = btf__load_vmlinux_btf();
 	}
-	return btf;
+	return vmlinux_btf;
+}
+
+void rt_features__trim(void)
+{
+	btf__free(vmlinux_btf);
+	vmlinux_btf = NULL;
+	vmlinux_btf_tried = false;
 }
 
 static bool probe_btf(void)
@@ -104,6 +116,14 @@ static bool probe_uprobe(void)
 	return access("/sys/bus/event_source/devices/uprobe/type", R_OK) == 0;
 }
 
+static bool probe_pid_namespace(void)
+{
+	struct stat st;
+
+	/* Without a /proc nothing says that it is another one. */
+	return stat("/proc/self/ns/pid", &st) || st.st_ino == PID_NS_INITIAL;
+}
+
 static bool probe_lockdown(void)
 {
 	__cleanup_file FILE *f = fopen("/sys/kernel/security/lockdown", "re");
@@ -146,6 +166,7 @@ static const struct {
 	[RT_FEATURE_ITER] = {probe_iter, RT_FEATURE_BTF},
 	[RT_FEATURE_UPROBE] = {probe_uprobe, RT_FEATURE_UPROBE},
 	[RT_FEATURE_LOCKDOWN] = {probe_lockdown, RT_FEATURE_LOCKDOWN},
+	[RT_FEATURE_PID_NS] = {probe_pid_namespace, RT_FEATURE_PID_NS},
 };
 
 static bool has_basis(enum rt_feature f)

@@ -24,6 +24,9 @@ const char *rt_features__detail(enum rt_feature f);
 /* The need of the first of `n` features that is missing, or NULL when all are there. */
 const char *rt_features__missing(const enum rt_feature *list, size_t n);
 
+/* Gives the memory back that probes keep for one another. Answers stay known. */
+void rt_features__trim(void);
+
 /* A directory descriptor of tracefs, found mounted or by a detached mount of
  * our own that nobody else sees (fsopen, Linux 5.2). -errno. The caller closes it. */
 int rt_tracefs__open(void);

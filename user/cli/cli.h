@@ -32,6 +32,14 @@ int rt_cmd_version(int argc, char **argv);
 int rt_cli__load(struct rt_config **ret_cfg, struct rt_cmdline *ret_cmd, int argc, char **argv,
 		 const char *const *extra, const char *usage);
 
+/* `run` and `trace`, before they start: RT_CLI_GO_ON, or RT_EXIT_USAGE with a
+ * sentence on stderr when pids mean nothing here. */
+int rt_cli__check_pids(const struct rt_config *cfg);
+
+/* `run` and `trace`, once they capture: warns of what will be missing, and gives
+ * back the memory that only the start needed. */
+void rt_cli__started(void);
+
 /* The value of an extra flag, NULL if it was not given; of repeated ones the last. */
 const char *rt_cli__extra(const struct rt_cmdline *cmd, const char *name);
 

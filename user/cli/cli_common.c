@@ -6,10 +6,12 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "bpf/features.h"
 #include "util/log.h"
 
 int rt_cli__load(struct rt_config **ret_cfg, struct rt_cmdline *ret_cmd, int argc, char **argv,
@@ -49,6 +51,25 @@ int rt_cli__load(struct rt_config **ret_cfg, struct rt_cmdline *ret_cmd, int arg
 	else
 		rt_cmdline__free(&cmd);
 	return RT_CLI_GO_ON;
+}
+
+int rt_cli__check_pids(const struct rt_config *cfg)
+{
+	if (!cfg->pid.n || rt_features__has(RT_FEATURE_PID_NS))
+		return RT_CLI_GO_ON;
+	rt_error("--pid %s: redtap runs in a pid namespace of its own, where pids are not the "
+		 "host's; run it in the host's (hostPID: true)",
+		 cfg->pid.items[0]);
+	return RT_EXIT_USAGE;
+}
+
+void rt_cli__started(void)
+{
+	if (!rt_features__has(RT_FEATURE_PID_NS))
+		rt_warn("redtap runs in a pid namespace of its own: processes outside it have no "
+			"names; run it in the host's (hostPID: true)");
+	rt_features__trim();
+	malloc_trim(0);
 }
 
 const char *rt_cli__extra(const struct rt_cmdline *cmd, const char *name)

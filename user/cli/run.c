@@ -236,6 +236,11 @@ int rt_cmd_run(int argc, char **argv)
 	if (status != RT_CLI_GO_ON)
 		return status;
 	run.initial = run.cfg;
+	status = rt_cli__check_pids(run.cfg);
+	if (status != RT_CLI_GO_ON) {
+		finish(&run);
+		return status;
+	}
 	err = start(&run, sentence, sizeof(sentence));
 	if (err) {
 		rt_error("%s", sentence);
@@ -243,8 +248,8 @@ int rt_cmd_run(int argc, char **argv)
 		return err == -EINVAL ? RT_EXIT_USAGE : RT_EXIT_FAILED;
 	}
 	rt_info("capturing with backend %s, metrics at port %u",
-		rt_bpf__backend(rt_agent__bpf(run.agent))->name,
-		rt_http_server__port(run.server));
+		rt_bpf__backend(rt_agent__bpf(run.agent))->name, rt_http_server__port(run.server));
+	rt_cli__started();
 	__atomic_store_n(&run.ready, true, __ATOMIC_RELEASE);
 	err = rt_agent__loop(run.agent);
 	if (err)

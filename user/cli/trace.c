@@ -243,6 +243,9 @@ static int trace(struct trace *t)
 	char sentence[768];
 	int err;
 
+	err = rt_cli__check_pids(t->cfg);
+	if (err != RT_CLI_GO_ON)
+		return err;
 	t->routes = rt_routes__new(t->cfg);
 	if (!t->routes) {
 		rt_error("out of memory");
@@ -254,6 +257,7 @@ static int trace(struct trace *t)
 		return err == -EINVAL ? RT_EXIT_USAGE : RT_EXIT_FAILED;
 	}
 	rt_info("capturing with backend %s", rt_bpf__backend(rt_agent__bpf(t->agent))->name);
+	rt_cli__started();
 	err = rt_agent__loop(t->agent);
 	if (err)
 		rt_error("capturing ended: %s", strerror(-err));
