@@ -183,8 +183,7 @@ static uint64_t missed(char *ret, size_t size)
 		memset(&info, 0, sizeof(info));
 		if (fd < 0)
 			continue;
-		if (!bpf_obj_get_info_by_fd(fd, &info, &len) && info.recursion_misses &&
-		    n < size) {
+		if (!bpf_obj_get_info_by_fd(fd, &info, &len) && info.recursion_misses && n < size) {
 			sum += info.recursion_misses;
 			n += (size_t)snprintf(ret + n, size - n, "%s%s %llu", n ? ", " : "",
 					      info.name, info.recursion_misses);
