@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <malloc.h>
 #include <cmocka.h>
 
@@ -79,7 +80,7 @@ static void test_folds(void **state)
 	/* Each in a service of its own; twice, the second time from the cache. */
 	for (u32 round = 0; round < 2; round++)
 		for (u32 i = 0; i < RT_ARRAY_SIZE(folds); i++)
-			assert_string_equal(rt_routes__name(r, i, str(folds[i].path), false),
+			assert_string_equal(rt_routes__name(r, i, str(folds[i].path), false, 200),
 					    folds[i].route);
 	rt_routes__free(r);
 }
@@ -127,8 +128,9 @@ static void test_patterns(void **state)
 	struct rt_routes *r = rt_routes__new(&cfg);
 
 	for (u32 i = 0; i < RT_ARRAY_SIZE(patterns); i++)
-		assert_string_equal(rt_routes__name(r, 1, str(patterns[i].path), patterns[i].cut),
-				    patterns[i].route);
+		assert_string_equal(
+			rt_routes__name(r, 1, str(patterns[i].path), patterns[i].cut, 200),
+			patterns[i].route);
 	rt_routes__free(r);
 }
 
@@ -140,13 +142,13 @@ static void test_patterns_before_inference(void **state)
 	struct rt_config none = {.routes_infer = true};
 	struct rt_routes *r = rt_routes__new(&cfg);
 
-	assert_string_equal(rt_routes__name(r, 1, str("/users/5"), false), "/users/{user}");
-	assert_string_equal(rt_routes__name(r, 1, str("/orders/5"), false), "/orders/{id}");
+	assert_string_equal(rt_routes__name(r, 1, str("/users/5"), false, 200), "/users/{user}");
+	assert_string_equal(rt_routes__name(r, 1, str("/orders/5"), false, 200), "/orders/{id}");
 	rt_routes__reload(r, &none);
-	assert_string_equal(rt_routes__name(r, 1, str("/users/5"), false), "/users/{id}");
+	assert_string_equal(rt_routes__name(r, 1, str("/users/5"), false, 200), "/users/{id}");
 	none.routes_infer = false;
 	rt_routes__reload(r, &none);
-	assert_string_equal(rt_routes__name(r, 1, str("/users/5"), false), "");
+	assert_string_equal(rt_routes__name(r, 1, str("/users/5"), false, 200), "");
 	rt_routes__free(r);
 }
 
@@ -159,7 +161,7 @@ __attribute__((format(printf, 3, 4))) static const char *name_f(struct rt_routes
 	va_start(ap, fmt);
 	assert_in_range(vsnprintf(path, sizeof(path), fmt, ap), 1, sizeof(path) - 1);
 	va_end(ap);
-	return rt_routes__name(r, id, str(path), false);
+	return rt_routes__name(r, id, str(path), false, 200);
 }
 
 static void test_fanout(void **state)
@@ -216,7 +218,7 @@ static void test_max_routes(void **state)
 	/* 10 x 10 words, two positions deep: 100 names, no position over its cap. */
 	for (u32 i = 0; i < 100; i++) {
 		snprintf(path, sizeof(path), "/a%ux/b%ux", i / 10, i % 10);
-		assert_string_equal(rt_routes__name(r, 1, str(path), false), path);
+		assert_string_equal(rt_routes__name(r, 1, str(path), false, 200), path);
 	}
 	assert_string_equal(name_f(r, 1, "/a0x"), "{other}");
 	assert_string_equal(name_f(r, 1, "/a0x/%u", 5), "{other}");
@@ -226,15 +228,112 @@ static void test_max_routes(void **state)
 	rt_routes__free(r);
 }
 
+static const char *name_404(struct rt_routes *r, u64 id, const char *path)
+{
+	return rt_routes__name(r, id, str(path), false, 404);
+}
+
+/* A scanner asks for hundreds of paths that do not exist. */
+static void test_not_found(void **state)
+{
+	struct rt_config cfg = {.routes_infer = true};
+	struct rt_routes *r = rt_routes__new(&cfg);
+	char path[64];
+
+	/* Among few each has its name; from the 11th word on they share one. */
+	for (u32 i = 0; i < 300; i++) {
+		snprintf(path, sizeof(path), "/wp-%ux", i);
+		assert_string_equal(name_404(r, 1, path), i < 10 ? path : "/{var}");
+	}
+	/* Real ones take their places, and the position stays a list of words ... */
+	for (u32 i = 0; i < 10; i++) {
+		snprintf(path, sizeof(path), "/real%ux", i);
+		assert_string_equal(rt_routes__name(r, 1, str(path), false, i ? 200 : 0), path);
+	}
+	for (u32 i = 0; i < 10; i++) {
+		snprintf(path, sizeof(path), "/real%ux", i);
+		assert_string_equal(rt_routes__name(r, 1, str(path), false, 200), path);
+		assert_string_equal(name_404(r, 1, path), path);
+		snprintf(path, sizeof(path), "/wp-%ux", i);
+		assert_string_equal(name_404(r, 1, path), "/{var}");
+	}
+	/* ... until an 11th real one. */
+	assert_string_equal(name_f(r, 1, "/one-more"), "/{var}");
+	assert_string_equal(name_f(r, 1, "/real1x"), "/{var}");
+	rt_routes__free(r);
+}
+
+/* A guest whose word is "{var}" becomes the position's own, and is evicted no more. */
+static void test_not_found_var(void **state)
+{
+	struct rt_config cfg = {.routes_infer = true};
+	struct rt_routes *r = rt_routes__new(&cfg);
+
+	for (u32 i = 0; i < 9; i++)
+		name_f(r, 1, "/p%ux", i);
+	assert_string_equal(name_404(r, 1, "/{var}"), "/{var}");
+	assert_string_equal(name_404(r, 1, "/scan"), "/{var}");
+	assert_string_equal(name_f(r, 1, "/p9x"), "/p9x");
+	assert_string_equal(name_404(r, 1, "/{var}"), "/{var}");
+	for (u32 i = 10; i < 40; i++)
+		assert_string_equal(name_f(r, 1, "/p%ux", i), "/{var}");
+	rt_routes__free(r);
+}
+
+/* What once came with a 404 and exists now is no guest any more. */
+static void test_found_later(void **state)
+{
+	struct rt_config cfg = {.routes_infer = true};
+	struct rt_routes *r = rt_routes__new(&cfg);
+
+	assert_string_equal(name_404(r, 1, "/api"), "/api");
+	assert_string_equal(name_404(r, 1, "/blog/x"), "/blog/x");
+	assert_string_equal(name_f(r, 1, "/api"), "/api");
+	assert_string_equal(name_f(r, 1, "/blog/y"), "/blog/y"); /* below it is enough */
+	for (u32 i = 0; i < 8; i++)
+		name_f(r, 1, "/p%ux", i);
+	/* Ten words, none a guest: nobody makes room. */
+	assert_string_equal(name_404(r, 1, "/scan"), "/{var}");
+	assert_string_equal(name_f(r, 1, "/api"), "/api");
+	assert_string_equal(name_f(r, 1, "/p%ux", 8), "/{var}");
+	assert_string_equal(name_f(r, 1, "/blog/x"), "/{var}/x");
+	rt_routes__free(r);
+}
+
+/* Half of the names are kept for paths that exist, however deep a scanner digs. */
+static void test_not_found_cap(void **state)
+{
+	struct rt_config cfg = {.routes_infer = true};
+	struct rt_routes *r = rt_routes__new(&cfg);
+	u32 named = 0;
+	char path[64];
+
+	for (u32 i = 0; i < 100; i++) {
+		snprintf(path, sizeof(path), "/a%ux/b%ux", i / 10, i % 10);
+		named += strcmp(name_404(r, 1, path), path) == 0;
+	}
+	assert_int_equal(named, 50);
+	assert_string_equal(name_404(r, 1, "/a0x/b0x"), "/a0x/b0x");
+	assert_string_equal(name_404(r, 1, "/z"), "{other}");
+	for (u32 i = 0; i < 5; i++) {
+		snprintf(path, sizeof(path), "/shop/p%ux", i);
+		assert_string_equal(rt_routes__name(r, 1, str(path), false, 200), path);
+	}
+	rt_routes__free(r);
+}
+
 static void test_cut(void **state)
 {
 	struct rt_config cfg = {.routes_infer = true};
 	struct rt_routes *r = rt_routes__new(&cfg);
 
-	assert_string_equal(rt_routes__name(r, 1, str("/users/12/abc"), true), "/users/{id}/{var}");
-	assert_string_equal(rt_routes__name(r, 1, str("/users/12/abc"), false), "/users/{id}/abc");
-	assert_string_equal(rt_routes__name(r, 1, str("/abc"), true), "/{var}");
-	assert_string_equal(rt_routes__name(r, 1, str("/users/12/abc"), true), "/users/{id}/{var}");
+	assert_string_equal(rt_routes__name(r, 1, str("/users/12/abc"), true, 200),
+			    "/users/{id}/{var}");
+	assert_string_equal(rt_routes__name(r, 1, str("/users/12/abc"), false, 200),
+			    "/users/{id}/abc");
+	assert_string_equal(rt_routes__name(r, 1, str("/abc"), true, 200), "/{var}");
+	assert_string_equal(rt_routes__name(r, 1, str("/users/12/abc"), true, 200),
+			    "/users/{id}/{var}");
 	rt_routes__free(r);
 }
 
@@ -272,7 +371,8 @@ static void test_hostile(void **state)
 
 			path[k] = v % 7 == 0 ? '/' : (u8)(v >> 3);
 		}
-		n = note(seen, n, rt_routes__name(r, 1, (struct rt_slice){path, len}, i % 50 == 0));
+		n = note(seen, n,
+			 rt_routes__name(r, 1, (struct rt_slice){path, len}, i % 50 == 0, 200));
 	}
 	assert_in_range(n, 1, 101);
 	/* 100 names, 1,300 nodes: well below a megabyte. */
@@ -297,7 +397,9 @@ static void test_hostile_words(void **state)
 			while (depth--)
 				at += (u32)snprintf(path + at, sizeof(path) - at, "/w%ux",
 						    next_random(&x) % (4 + service % 12));
-			n = note(seen, n, rt_routes__name(r, service, str(path), false));
+			n = note(seen, n,
+				 rt_routes__name(r, service, str(path), false,
+						 next_random(&x) % 3 ? 200 : 404));
 		}
 		assert_in_range(n, 1, 101);
 	}
@@ -313,6 +415,10 @@ int main(void)
 		cmocka_unit_test(test_fanout),
 		cmocka_unit_test(test_merge),
 		cmocka_unit_test(test_max_routes),
+		cmocka_unit_test(test_not_found),
+		cmocka_unit_test(test_not_found_var),
+		cmocka_unit_test(test_found_later),
+		cmocka_unit_test(test_not_found_cap),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_hostile_words),

@@ -147,8 +147,8 @@ static void on_finished(void *ctx, const struct rt_finished *f)
 	struct trace *t = ctx;
 	char peer[INET6_ADDRSTRLEN], start[RT_RFC3339_LEN], buf[8];
 	const char *error = rt_error_type(f, buf);
-	const char *route =
-		rt_routes__name(t->routes, f->process->resource_id, f->op->path, f->op->path_cut);
+	const char *route = rt_routes__name(t->routes, f->process->resource_id, f->op->path,
+					    f->op->path_cut, f->op->status);
 
 	peer_address(f->x, peer);
 	rt_clock__rfc3339(start, rt_clock__wall_of(f->x->req_start));

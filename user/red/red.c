@@ -512,8 +512,8 @@ void rt_red__record(struct rt_red *red, const struct rt_finished *f, u64 now,
 	bool client = f->x->role == RT_ROLE_CLIENT;
 	/* What a process serves and what it calls are two sets of routes. */
 	u64 routes_id = f->process->resource_id ^ (client ? 0x9e3779b97f4a7c15ULL : 0);
-	const char *route =
-		rt_routes__name(red->routes, routes_id, path_of(f->op), f->op->path_cut);
+	const char *route = rt_routes__name(red->routes, routes_id, path_of(f->op), f->op->path_cut,
+					    f->op->status);
 	struct slot uncached = {0};
 	struct slot *s = &uncached;
 	struct key key;

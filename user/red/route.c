@@ -19,6 +19,10 @@
  *   ";parameters" are dropped. Other words are learned, 10 per position; the
  *   11th turns the position to {var} for good, and what was learned below the
  *   ten becomes one subtree.
+ *
+ * Words that only ever came with a 404 are guests, as a scanner brings hundreds
+ * of them: they make room for an 11th word that exists, and as an 11th they are
+ * {var} by themselves. With 404s alone a service gets half of its names.
  */
 #include "red/route.h"
 
@@ -50,6 +54,7 @@ struct node {
 	u8 nr_words;	   /* children that count for FANOUT_MAX */
 	bool collapsed;	   /* words go to the child "{var}" */
 	bool is_word;
+	bool guest; /* seen with 404s only */
 	u8 len;
 	char label[];
 };
@@ -72,6 +77,7 @@ struct slot {
 	const char *route; /* NULL: empty */
 	u32 generation;
 	u16 len;
+	bool guest; /* named for a 404: another status still has to be learned from */
 	u8 path[CACHE_PATH_MAX];
 };
 
@@ -84,6 +90,7 @@ struct rt_routes {
 	u64 seed;
 	u64 uses;	/* clock of last_use */
 	u32 generation; /* names of paths seen before may be others now */
+	bool guest;	/* the path being named came with a 404 */
 	struct slot cache[CACHE_SLOTS];
 };
 
@@ -234,6 +241,22 @@ static void forget_names(struct node *n)
 
 static bool collapse(struct node *n);
 
+/* Room for one more word. */
+static bool evict_guest(struct node *n)
+{
+	for (struct node **at = &n->child; *at; at = &(*at)->next) {
+		struct node *c = *at;
+
+		if (!c->guest)
+			continue;
+		*at = c->next;
+		n->nr_words--;
+		node_free(c);
+		return true;
+	}
+	return false;
+}
+
 /* Moves what stands below `from` below `to`; `from` is left without children. */
 static void merge(struct node *to, struct node *from)
 {
@@ -245,6 +268,12 @@ static void merge(struct node *to, struct node *from)
 		from->child = c->next;
 		from->nr_words -= c->is_word;
 		same = node_find(to, c->label, c->len);
+		if (same)
+			same->guest &= c->guest;
+		else if (c->is_word && to->nr_words == FANOUT_MAX && !evict_guest(to) && c->guest) {
+			node_free(c);
+			continue;
+		}
 		if (!same && c->is_word && (to->collapsed || to->nr_words == FANOUT_MAX))
 			same = to->collapsed || collapse(to) ? node_find(to, var, sizeof(var) - 1)
 							     : to;
@@ -273,7 +302,7 @@ static bool collapse(struct node *n)
 	if (!v)
 		return false;
 	if (v->is_word) {
-		v->is_word = false;
+		v->is_word = v->guest = false;
 		n->nr_words--;
 	}
 	n->collapsed = true;
@@ -292,6 +321,11 @@ static bool collapse(struct node *n)
 	return true;
 }
 
+static u32 max_routes(const struct rt_routes *r)
+{
+	return r->guest ? ROUTES_MAX / 2 : ROUTES_MAX;
+}
+
 /* The child for a segment. NULL: the service has all the names it may have. */
 static struct node *step(struct rt_routes *r, struct service *svc, struct node *n,
 			 const char *label, size_t len, bool is_word)
@@ -304,15 +338,23 @@ static struct node *step(struct rt_routes *r, struct service *svc, struct node *
 		is_word = false;
 	}
 	c = node_find(n, label, len);
-	if (c || svc->nr_routes >= ROUTES_MAX)
+	if (c)
+		c->guest &= r->guest;
+	if (c || svc->nr_routes >= max_routes(r))
 		return c;
-	if (is_word && n->nr_words == FANOUT_MAX) {
-		if (!collapse(n))
-			return NULL;
-		r->generation++;
-		return node_find(n, var, sizeof(var) - 1);
+	if (is_word && n->nr_words == FANOUT_MAX && r->guest) {
+		c = node_find(n, var, sizeof(var) - 1);
+		return c ? c : node_new(n, var, sizeof(var) - 1, false);
 	}
-	return node_new(n, label, len, is_word);
+	if (is_word && n->nr_words == FANOUT_MAX) {
+		r->generation++;
+		if (!evict_guest(n))
+			return collapse(n) ? node_find(n, var, sizeof(var) - 1) : NULL;
+	}
+	c = node_new(n, label, len, is_word);
+	if (c)
+		c->guest = is_word && r->guest;
+	return c;
 }
 
 /* --- names -------------------------------------------------------------- */
@@ -342,7 +384,7 @@ static const char *name_node(struct rt_routes *r, struct service *svc, struct no
 
 	if (end->route)
 		return end->route;
-	if (svc->nr_routes >= ROUTES_MAX)
+	if (svc->nr_routes >= max_routes(r))
 		return other;
 	for (struct node *n = end; n->parent; n = n->parent) {
 		at -= n->len + 1u;
@@ -557,19 +599,22 @@ static const char *name_path(struct rt_routes *r, u64 resource_id, struct rt_sli
 }
 
 const char *rt_routes__name(struct rt_routes *r, u64 resource_id, struct rt_slice path,
-			    bool path_cut)
+			    bool path_cut, u32 status)
 {
 	struct slot *s;
 	u64 h;
 
+	r->guest = status == 404;
 	if (path_cut || path.len > CACHE_PATH_MAX)
 		return name_path(r, resource_id, path, path_cut);
 	h = rt_hash__bytes(path.p, path.len, r->seed ^ resource_id);
 	s = &r->cache[h % CACHE_SLOTS];
-	if (s->route && s->generation == r->generation && s->resource_id == resource_id &&
-	    s->len == path.len && (!path.len || memcmp(s->path, path.p, path.len) == 0))
+	if (s->route && (r->guest || !s->guest) && s->generation == r->generation &&
+	    s->resource_id == resource_id && s->len == path.len &&
+	    (!path.len || memcmp(s->path, path.p, path.len) == 0))
 		return s->route;
 	s->route = name_path(r, resource_id, path, false);
+	s->guest = r->guest;
 	s->generation = r->generation;
 	s->resource_id = resource_id;
 	s->len = (u16)path.len;

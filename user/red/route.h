@@ -17,8 +17,10 @@ struct rt_routes *rt_routes__new(const struct rt_config *cfg); /* NULL with errn
 void rt_routes__free(struct rt_routes *r);
 void rt_routes__reload(struct rt_routes *r, const struct rt_config *cfg);
 
-/* `path` is without query, percent-encoding as sent. Returns a string good
- * until reload or free (interned, at most 100 + patterns per service). */
-const char *rt_routes__name(struct rt_routes *r, u64 resource_id, struct rt_slice path, bool path_cut);
+/* `path` is without query, percent-encoding as sent; `status` of the response, 0:
+ * there was none. Returns a string good until reload or free (interned, at most
+ * 100 + patterns per service). */
+const char *rt_routes__name(struct rt_routes *r, u64 resource_id, struct rt_slice path,
+			    bool path_cut, u32 status);
 
 #endif /* REDTAP_ROUTE_H */
