@@ -202,6 +202,7 @@ static void test_event_copies(void **state)
 	rt_meta__free(m);
 }
 
+/* `args` and `env`: at least 100 bytes each. */
 static const char *name_announced(struct rt_meta *m, const char *args, u16 args_len,
 				  const char *env, u16 env_len)
 {
@@ -225,11 +226,11 @@ static void test_copies_first(void **state)
 	struct rt_config cfg = {0};
 	struct rt_meta *m = meta_new(&cfg);
 	static const char args[104] = "python3\0/srv/copy.py",
-			  env[104] = "OTEL_SERVICE_NAME=copy-env";
+			  env[104] = "OTEL_SERVICE_NAME=copy-env", none[104] = "A=b";
 	const struct rt_process *p;
 
 	put_shop(17, SECOND);
-	assert_string_equal(name_announced(m, args, 21, "A=b", 4), "copy");
+	assert_string_equal(name_announced(m, args, 21, none, 4), "copy");
 	p = rt_meta__lookup(m, 17, NULL, 0);
 	assert_string_equal(p->cmdline, "python3 /srv/copy.py");
 	assert_string_equal(p->service_namespace, ""); /* only /proc/PID/environ has one */
@@ -238,13 +239,13 @@ static void test_copies_first(void **state)
 	assert_string_equal(p->container_id, ID);
 	assert_string_equal(name_announced(m, args, 21, env, 27), "copy-env");
 	/* none, cut, or without its end (a title that grew into the environment) */
-	assert_string_equal(name_announced(m, args, 0, "A=b", 4), "shop");
-	assert_string_equal(name_announced(m, args, RT_PROC_ARGS_MAX, "A=b", 4), "shop");
-	assert_string_equal(name_announced(m, args, 20, "A=b", 4), "shop");
+	assert_string_equal(name_announced(m, args, 0, none, 4), "shop");
+	assert_string_equal(name_announced(m, args, RT_PROC_ARGS_MAX, none, 4), "shop");
+	assert_string_equal(name_announced(m, args, 20, none, 4), "shop");
 	/* the same for the environment */
 	assert_string_equal(name_announced(m, args, 21, env, 0), "copy");
 	assert_string_equal(rt_meta__lookup(m, 17, NULL, 0)->service_namespace, "eu");
-	name_announced(m, args, 21, "A=b", RT_PROC_ENV_MAX);
+	name_announced(m, args, 21, none, RT_PROC_ENV_MAX);
 	assert_string_equal(rt_meta__lookup(m, 17, NULL, 0)->service_namespace, "eu");
 	rt_meta__free(m);
 }
