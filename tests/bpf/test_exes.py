@@ -51,6 +51,6 @@ def test_unreadable_executable_asks_seldom(netns, backend):
         agent.stop()
     finally:
         procs.close()
-    assert rounds > 1000
-    # At first, then once a second; both CPUs may ask at once, and a preload may, too.
-    assert 2 <= asked <= 2 * (SECONDS + 2), (asked, rounds)
+    # At first, then once a second. Whatever else the host executes meanwhile asks, too.
+    assert rounds > 10000
+    assert 2 <= asked <= 200, (asked, rounds)
