@@ -12,6 +12,9 @@ import pytest
 
 from .util import SLOW
 
+# Under nohup, as some CI runs us, a hangup would be ignored by every child as well.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 
 class Process:
     """A running program whose stdout and stderr are collected line by line.
