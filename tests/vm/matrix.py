@@ -34,7 +34,7 @@ SCRIPT = """
 cd /tmp
 part() { echo "@@ $*"; }
 part doctor; redtap doctor 2>&1
-part verify; verify
+part verify; timeout 240 verify
 for b in %s; do part "exact $b"; timeout 200 exact /bin/redtap $b 2>&1; done
 part end
 """

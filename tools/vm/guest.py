@@ -12,6 +12,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import zlib
@@ -59,6 +60,8 @@ class Guest:
     cache: str | None = None
 
     def run(self):
+        # A SIGTERM must unwind too: the guest ends anyway, its files would stay.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         with Apt(self.arch, self.cache) as apt:
             image, version = apt.kernel(self.kernel, self.flavour)
             busybox = apt.busybox()
