@@ -240,6 +240,7 @@ $(BUILD)/vm/%: tests/vm/%.c tests/vm/traffic.c $(LIB_OBJ) $(BUILD)/.sources
 	$(Q)$(CC) $(REDTAP_CFLAGS) $(CFLAGS) -o $@ $(filter %.c %.o,$^) $(LIBS)
 
 test-kernels: all $(BUILD)/vm/exact $(BUILD)/vm/verify ## each backend on other kernels, in QEMU: one table
+	@tools/setup.sh build vm
 	@$(PYTHON) tests/vm/matrix.py --build $(BUILD)
 
 demo: ## a real nginx under load, and what redtap says about it (root)

@@ -98,7 +98,7 @@ static __always_inline void rt_turn_owner(struct rt_conn *c, u64 pid_tgid)
 /* A request was recognised in the unclaimed turn; its first bytes are in probe. */
 int rt_turn_begin(struct rt_conn *c, u32 row, u32 probed, u64 pid_tgid)
 {
-	const volatile struct rt_sig *sig = &rt_cfg.req_sigs[(row - 1) & (RT_SIG_MAX - 1)];
+	const volatile struct rt_sig *sig = &rt_cfg.req_sigs[rt_row_index(row)];
 	struct rt_exchange *x;
 
 	if (!c)
@@ -254,18 +254,19 @@ static __always_inline u8 rt_turn_classify(struct rt_conn *c, const u64 *data, u
 
 	/* Most responses are like the last one. Only a success row is remembered:
 	 * no row before it in the table could have matched as well. */
-	if (!row || row > RT_SIG_MAX ||
-	    !rt_sig_match((const struct rt_sig *)&rt_cfg.resp_sigs[row - 1], data, have)) {
+	if (!row ||
+	    !rt_sig_match((const struct rt_sig *)&rt_cfg.resp_sigs[rt_row_index(row)], data,
+			  have)) {
 		row = rt_infer(c, data, have, true);
 		if (!row)
 			return 0;
-		c->resp_row = rt_cfg.resp_sigs[(row - 1) & (RT_SIG_MAX - 1)].flags &
+		c->resp_row = rt_cfg.resp_sigs[rt_row_index(row)].flags &
 					      RT_SIG_SUCCESS ?
 				      row :
 				      0;
 	}
-	c->resp_kind = rt_cfg.resp_sigs[(row - 1) & (RT_SIG_MAX - 1)].kind;
-	return rt_cfg.resp_sigs[(row - 1) & (RT_SIG_MAX - 1)].flags;
+	c->resp_kind = rt_cfg.resp_sigs[rt_row_index(row)].kind;
+	return rt_cfg.resp_sigs[rt_row_index(row)].flags;
 }
 
 int rt_turn_response_bytes(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now,
@@ -353,7 +354,7 @@ static __always_inline void rt_turn_fold(struct rt_conn *c)
 
 static __always_inline bool rt_row_vague(u32 row)
 {
-	return rt_cfg.req_sigs[(row - 1) & (RT_SIG_MAX - 1)].flags & RT_SIG_VAGUE;
+	return rt_cfg.req_sigs[rt_row_index(row)].flags & RT_SIG_VAGUE;
 }
 
 /*
@@ -426,7 +427,7 @@ int rt_turn_open(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now, u32 
 		row = rt_turn_anew(c, u, n, now, row, &had);
 	if (row) {
 		const volatile struct rt_sig *sig =
-			&rt_cfg.req_sigs[(row - 1) & (RT_SIG_MAX - 1)];
+			&rt_cfg.req_sigs[rt_row_index(row)];
 
 		kind = sig->kind;
 		if (kind == RT_SIG_REQUEST && !(sig->flags & RT_SIG_LEAVE)) {

@@ -5,7 +5,7 @@
 # the package lists only when something is missing.
 #
 #   tools/setup.sh                 all groups
-#   tools/setup.sh build test      some of them: build, test, bench, demo
+#   tools/setup.sh build test      some of them: build, test, bench, demo, vm
 #
 # A package that starts a service when it is installed is kept from doing so.
 set -euo pipefail
@@ -25,6 +25,7 @@ PACKAGES[test]="libcmocka-dev libclang-rt-CLANG-dev pahole shellcheck
 	iproute2 socat libcap2-bin procps util-linux mount"
 PACKAGES[bench]="python3 nginx-light|nginx wrk curl iproute2 procps util-linux mount"
 PACKAGES[demo]="python3 nginx-light|nginx wrk curl iproute2 procps"
+PACKAGES[vm]="qemu-system-x86 binutils python3"
 
 POLICY=/usr/sbin/policy-rc.d
 policy_is_ours=0

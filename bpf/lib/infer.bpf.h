@@ -14,11 +14,22 @@ static __always_inline u32 rt_infer(struct rt_conn *c, const u64 *data, u32 have
 	return *(volatile u8 *)&c->row;
 }
 
+/* Of a row plus one, never 0, the row. The barrier keeps the mask: clang sees that
+ * it is not needed, Linux 6.1's verifier does not. */
+static __always_inline u32 rt_row_index(u32 row)
+{
+	u32 index = row - 1;
+
+	barrier_var(index);
+	return index & (RT_SIG_MAX - 1);
+}
+
 static __always_inline bool rt_infer_again(const u64 *data, u32 have, u32 row)
 {
-	if (!row || row > RT_SIG_MAX)
+	if (!row)
 		return false;
-	return rt_sig_match((const struct rt_sig *)&rt_cfg.req_sigs[row - 1], data, have);
+	return rt_sig_match((const struct rt_sig *)&rt_cfg.req_sigs[rt_row_index(row)], data,
+			    have);
 }
 
 #endif /* REDTAP_INFER_BPF_H */

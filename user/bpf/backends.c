@@ -33,7 +33,7 @@ static const char *const syscall_programs[] = {
 const struct rt_backend rt_backends[] = {
 	{"sock", RT_BACKEND_SOCK, "socket tracepoints, Linux 6.3", sock_programs, true,
 	 sock_missing},
-	{"syscall", RT_BACKEND_SYSCALL, "syscall exit tracepoints, Linux 5.10", syscall_programs,
+	{"syscall", RT_BACKEND_SYSCALL, "syscall exit tracepoints, Linux 5.15", syscall_programs,
 	 false, syscall_missing},
 };
 const size_t rt_nr_backends = RT_ARRAY_SIZE(rt_backends);

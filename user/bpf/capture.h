@@ -60,9 +60,10 @@ struct rt_prog_info {
 	const char *name;
 	u64 runs;
 	u64 run_ns;
+	u64 skips; /* runs that the kernel left out: the program was running on that CPU already */
 };
-/* Any thread. Fills up to `max` rows, returns how many. Zero while the kernel's
- * BPF statistics are off. */
+/* Any thread. Fills up to `max` rows, returns how many. Runs and their time are
+ * zero while the kernel's BPF statistics are off; skips are always counted (Linux 5.12). */
 size_t rt_bpf__programs(const struct rt_bpf *b, struct rt_prog_info *ret, size_t max);
 
 #endif /* REDTAP_CAPTURE_H */

@@ -146,7 +146,8 @@ size_t rt_bpf__programs(const struct rt_bpf *b, struct rt_prog_info *ret, size_t
 		if (bpf_obj_get_info_by_fd(fd, &info, &len))
 			continue;
 		ret[n++] = (struct rt_prog_info){bpf_program__name(prog), info.run_cnt,
-						 info.run_time_ns};
+						 info.run_time_ns,
+						 info.recursion_misses};
 	}
 	return n;
 }

@@ -30,7 +30,7 @@ struct state {
 	char label_names[RT_NR_STATS][32];
 	struct rt_series *series[RT_NR_STATS];
 	struct rt_series *in_flight;
-	struct rt_metric *runs, *run_seconds;
+	struct rt_metric *runs, *run_seconds, *skips;
 	/* what read() found */
 	u64 values[RT_NR_STATS];
 	u64 flying;
@@ -52,6 +52,11 @@ static const struct rt_family_desc run_seconds_desc = {
 	.name = "redtap_program_run_seconds",
 	.help = "Time spent in each BPF program, while the kernel's BPF statistics are on.",
 	.unit = "seconds",
+	.labels = {"program"},
+};
+static const struct rt_family_desc skips_desc = {
+	.name = "redtap_program_skips",
+	.help = "Runs of each BPF program that the kernel left out, as it was running on that CPU already: what they would have seen is missing.",
 	.labels = {"program"},
 };
 static const struct rt_family_desc build_desc = {
@@ -126,7 +131,8 @@ static int self_init(struct rt_registry *r, const struct rt_collect_ctx *ctx, vo
 	st->in_flight = series(r, rt_registry__add(r, &in_flight_desc), &none);
 	st->runs = rt_registry__add(r, &runs_desc);
 	st->run_seconds = rt_registry__add(r, &run_seconds_desc);
-	if (err || !info || !st->in_flight || !st->runs || !st->run_seconds) {
+	st->skips = rt_registry__add(r, &skips_desc);
+	if (err || !info || !st->in_flight || !st->runs || !st->run_seconds || !st->skips) {
 		free(st);
 		return -ENOMEM;
 	}
@@ -173,6 +179,8 @@ static void self_write(void *state, u64 now)
 		struct rt_slice name = rt_slice_str(st->progs[i].name);
 
 		rt_series__set(rt_metric__series(st->runs, &name), (double)st->progs[i].runs, now);
+		rt_series__set(rt_metric__series(st->skips, &name), (double)st->progs[i].skips,
+			       now);
 		rt_series__set(rt_metric__series(st->run_seconds, &name),
 			       (double)st->progs[i].run_ns / 1e9, now);
 	}
