@@ -8,33 +8,8 @@
 #include "lib/maps.bpf.h"
 
 #include "lib/hash.bpf.h"
+#include "lib/storage.bpf.h"
 #include "lib/turn.bpf.h"
-
-static __always_inline struct rt_conn *rt_storage_conn(struct sock *sk,
-						       const struct socket *socket, u32 pid,
-						       bool create)
-{
-	struct rt_conn *c = bpf_sk_storage_get(&rt_socks, sk, 0, 0);
-
-	if (c && c->scope_pid == pid)
-		return c;
-	if (!rt_in_scope(sk, pid))
-		return NULL;
-	if (!c) {
-		if (!create)
-			return NULL;
-		c = bpf_sk_storage_get(&rt_socks, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-		if (!c) /* another CPU was first */
-			c = bpf_sk_storage_get(&rt_socks, sk, 0, 0);
-		if (!c) {
-			rt_stat_inc(RT_STAT_LOST_STORAGE);
-			return NULL;
-		}
-		rt_conn_identify(c, sk, socket);
-	}
-	c->scope_pid = pid;
-	return c;
-}
 
 static __always_inline int rt_sock_op(struct sock *sk, u8 dir, int ret, bool blind)
 {

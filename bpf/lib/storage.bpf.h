@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* State of TCP sockets that are kept in socket storage: freed with the socket. */
+#ifndef REDTAP_STORAGE_BPF_H
+#define REDTAP_STORAGE_BPF_H
+
+#include "lib/capture.bpf.h"
+#include "lib/scope.bpf.h"
+#include "lib/stat.bpf.h"
+
+/* The socket's state; made when it is in scope and `create` is set. */
+static __always_inline struct rt_conn *rt_storage_conn(struct sock *sk,
+						       const struct socket *socket, u32 pid,
+						       bool create)
+{
+	struct rt_conn *c = bpf_sk_storage_get(&rt_socks, sk, 0, 0);
+
+	if (c && c->scope_pid == pid)
+		return c;
+	if (!rt_in_scope(sk, pid))
+		return NULL;
+	if (!c) {
+		if (!create)
+			return NULL;
+		c = bpf_sk_storage_get(&rt_socks, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		if (!c) /* another CPU was first */
+			c = bpf_sk_storage_get(&rt_socks, sk, 0, 0);
+		if (!c) {
+			rt_stat_inc(RT_STAT_LOST_STORAGE);
+			return NULL;
+		}
+		rt_conn_identify(c, sk, socket);
+	}
+	c->scope_pid = pid;
+	return c;
+}
+
+#endif /* REDTAP_STORAGE_BPF_H */
