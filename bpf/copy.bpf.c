@@ -8,11 +8,9 @@
 /* The walk of rt_uio_copy() over an iovec: io_left bytes to io_pos of the heads or the probe. */
 int rt_uio_gather(struct rt_conn *c, const struct rt_uio *u, u32 to_probe)
 {
-	const struct iovec *iov;
 
 	if (!c || !u)
 		return 0;
-	iov = (void *)u->base;
 	for (u32 i = 0; i < RT_IOV_MAX && i < u->nr; i++) {
 		u64 pos = *(volatile u64 *)&c->io_pos;
 		u64 len = *(volatile u64 *)&c->io_left;
@@ -21,7 +19,7 @@ int rt_uio_gather(struct rt_conn *c, const struct rt_uio *u, u32 to_probe)
 
 		if (!len || pos > RT_HEADS_MAX)
 			break;
-		if (bpf_probe_read_user(&v, sizeof(v), &iov[i]))
+		if (rt_uio_entry(&v, u, i))
 			break;
 		if (len > v.iov_len)
 			len = v.iov_len;
@@ -50,12 +48,10 @@ int rt_uio_gather(struct rt_conn *c, const struct rt_uio *u, u32 to_probe)
 /* The last bytes of an iovec's n, RT_TAIL_MAX of them, in io_tail. */
 int rt_uio_tail_iov(struct rt_conn *c, const struct rt_uio *u, u64 n)
 {
-	const struct iovec *iov;
 	u64 first = n - RT_TAIL_MAX;
 
 	if (!c || !u)
 		return -1;
-	iov = (void *)u->base;
 	c->io_pos = 0;
 	c->io_tail = 0;
 	for (u32 i = 0; i < RT_IOV_MAX && i < u->nr; i++) {
@@ -63,7 +59,7 @@ int rt_uio_tail_iov(struct rt_conn *c, const struct rt_uio *u, u64 n)
 		u64 end, from, len, piece = 0;
 		struct iovec v;
 
-		if (bpf_probe_read_user(&v, sizeof(v), &iov[i]))
+		if (rt_uio_entry(&v, u, i))
 			return -1;
 		end = begin + v.iov_len;
 		c->io_pos = end;

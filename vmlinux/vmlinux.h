@@ -144,6 +144,29 @@ struct tcp_sock {
 	u32 write_seq;
 };
 
+/* __iov: Linux 6.4; ITER_UBUF: 6.0. */
+enum iter_type {
+	ITER_UBUF,
+	ITER_IOVEC,
+};
+
+struct iov_iter {
+	u8 iter_type;
+	unsigned long iov_offset;
+	const struct iovec *__iov;
+	void *ubuf;
+	unsigned long nr_segs;
+};
+
+/* Before Linux 6.4. */
+struct iov_iter___6_3 {
+	const struct iovec *iov;
+};
+
+struct msghdr {
+	struct iov_iter msg_iter;
+};
+
 struct fdtable {
 	unsigned int max_fds;
 	struct file **fd;

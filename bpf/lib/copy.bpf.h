@@ -68,8 +68,7 @@ static __always_inline int rt_uio_peek(u64 data[RT_SIG_LEN / 8], const struct rt
 	if (u->nr) {
 		struct iovec v;
 
-		if (bpf_probe_read_user(&v, sizeof(v), (void *)u->base) ||
-		    v.iov_len < RT_SIG_LEN)
+		if (rt_uio_entry(&v, u, 0) || v.iov_len < RT_SIG_LEN)
 			return -1;
 		from = (u64)v.iov_base;
 	}

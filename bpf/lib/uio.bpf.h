@@ -12,9 +12,19 @@
 #define RT_PF_IO_WORKER 0x00000010
 
 struct rt_uio {
-	u64 base; /* address of the bytes, or of the iovec when nr > 0; 0: not readable */
-	u32 nr;	  /* iovec entries, two or more; 0: base is a plain range */
+	u64 base;   /* address of the bytes, or of the iovec when nr > 0; 0: not readable */
+	u32 nr;	    /* iovec entries, two or more; 0: base is a plain range */
+	u32 copied; /* the iovec is the kernel's own copy, not the user's */
 };
+
+static __always_inline long rt_uio_entry(struct iovec *v, const struct rt_uio *u, u32 i)
+{
+	const struct iovec *at = (const struct iovec *)u->base + i;
+
+	if (u->copied)
+		return bpf_probe_read_kernel(v, sizeof(*v), at);
+	return bpf_probe_read_user(v, sizeof(*v), at);
+}
 
 /* One piece is the usual case: then it is a plain range, and nobody walks. */
 static __always_inline void rt_uio_flatten(struct rt_uio *u)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Both backends load and attach here, and `redtap doctor` names the true reason
+"""Two backends load and attach here, and `redtap doctor` names the true reason
 where one does not. Doctor's scope is its own process: it captures nothing."""
 
 import pathlib
@@ -64,11 +64,23 @@ def test_both_backends(program):
     assert status == 0
     assert {k: v[0] for k, v in items.items() if k.startswith("backend")} == {
         "backend sock": "ok",
+        "backend fentry": items["BPF trampolines"][0],
         "backend syscall": "ok",
     }
     assert last == "redtap will use the backend sock"
     for item in ("kernel BTF", "BPF ring buffer", "socket storage", "tracefs", "BPF iterators"):
         assert items[item][0] == "ok", items[item]
+
+
+def test_trampolines(program):
+    """Where the kernel refuses them, one sentence says so, and another backend is taken."""
+    status, items, _ = doctor(program)
+    verdict, text = items["backend fentry"]
+    if verdict == "ok":
+        pytest.skip("this kernel allows trampolines")
+    assert status == 0 and "attach to kernel functions (" in text, text
+    status, _, last = doctor(program, "--backend", "fentry")
+    assert status == 1 and last.startswith("no backend works here")
 
 
 @pytest.mark.parametrize("backend", ["sock", "syscall"])
@@ -102,7 +114,7 @@ def test_no_btf(program):
     status, items, last = doctor(program, wrap=hidden("/sys/kernel/btf"))
     assert status == 1 and last.startswith("no backend works here")
     assert items["kernel BTF"][0] == "no" and BTF in items["kernel BTF"][1]
-    for item in ("backend sock", "backend syscall", "socket length tracepoints"):
+    for item in ("backend sock", "backend fentry", "backend syscall", "socket length tracepoints"):
         verdict, text = items[item]
         assert verdict == "no" and BTF in text, text
     # the rest does not hang on it, and is not blamed
@@ -112,7 +124,8 @@ def test_no_btf(program):
 def test_unprivileged(program):
     status, items, last = doctor(program, wrap=nobody())
     assert status == 1 and last.startswith("no backend works here")
-    for item in ("privileges to load BPF", "backend sock", "backend syscall", "BPF ring buffer"):
+    for item in ("privileges to load BPF", "backend sock", "backend fentry", "backend syscall",
+                 "BPF ring buffer"):
         verdict, text = items[item]
         assert verdict == "no" and PRIVILEGE in text, text
     assert {v[0] for k, v in items.items() if k.startswith("CAP_")} == {"--"}

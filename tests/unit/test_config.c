@@ -312,9 +312,29 @@ static void test_help_names_every_option(void **state)
 	free(text);
 }
 
+static void test_backends(void **state)
+{
+	static const struct {
+		const char *name;
+		int want;
+	} rows[] = {{"auto", RT_BACKEND_AUTO},
+		    {"sock", RT_BACKEND_SOCK},
+		    {"fentry", RT_BACKEND_FENTRY},
+		    {"syscall", RT_BACKEND_SYSCALL}};
+
+	for (size_t i = 0; i < RT_ARRAY_SIZE(rows); i++) {
+		const struct rt_config_flag flag = {"backend", rows[i].name};
+		struct rt_config *cfg = load(NULL, NULL, &flag, 1);
+
+		assert_int_equal(cfg->backend, rows[i].want);
+		rt_config__free(cfg);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_backends),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_names_of_the_faces),
 		cmocka_unit_test(test_yaml),

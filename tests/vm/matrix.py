@@ -28,6 +28,7 @@ KERNELS = ("5.10", "6.1", "6.12", "6.18", "7")
 CANNOT = {
     ("5.10", "sock"): "Linux 6.3",
     ("6.1", "sock"): "Linux 6.3",
+    ("5.10", "fentry"): "Linux 5.17",
 }
 
 SCRIPT = """

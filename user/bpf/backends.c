@@ -3,6 +3,8 @@
  * The ordered table of capture backends. The loader takes the first that loads
  * and attaches; `missing` gives the reason for those that cannot, in words.
  */
+#include <stdio.h>
+
 #include "bpf/capture.h"
 #include "bpf/features.h"
 
@@ -12,6 +14,22 @@ static const char *sock_missing(void)
 							      RT_FEATURE_TASK_REGS,
 							      RT_FEATURE_SK_STORAGE},
 				    3);
+}
+
+static const char *fentry_missing(void)
+{
+	static const enum rt_feature list[] = {RT_FEATURE_BTF, RT_FEATURE_FENTRY,
+					       RT_FEATURE_SK_STORAGE};
+	static char why[256];
+	const char *detail, *need;
+
+	need = rt_features__missing(list, RT_ARRAY_SIZE(list));
+	/* Of the probe, what the kernel answered: its age alone would mislead. */
+	detail = rt_features__detail(RT_FEATURE_FENTRY);
+	if (!need || !*detail || !rt_features__has(RT_FEATURE_BTF))
+		return need;
+	snprintf(why, sizeof(why), "%s (%s)", need, detail);
+	return why;
 }
 
 static const char *syscall_missing(void)
@@ -25,6 +43,14 @@ static const char *const sock_programs[] = {
 	"rt_sock_destroy", "rt_proc_exec", "rt_proc_exit", NULL,
 };
 
+/* TCP's states and ends are told as the sock backend is told of them. */
+static const char *const fentry_programs[] = {
+	"rt_fe_send",	   "rt_fx_send",       "rt_fe_recv",	  "rt_fx_recv",
+	"rt_fe_unix_send", "rt_fx_unix_send",  "rt_fe_unix_recv", "rt_fx_unix_recv",
+	"rt_sock_state",   "rt_sock_destroy",  "rt_proc_exec",	  "rt_proc_exit",
+	NULL,
+};
+
 static const char *const syscall_programs[] = {
 	"rt_sys_send",	  "rt_sys_recv",  "rt_sys_splice", "rt_sys_state",
 	"rt_sys_destroy", "rt_proc_exec", "rt_proc_exit",  NULL,
@@ -33,6 +59,8 @@ static const char *const syscall_programs[] = {
 const struct rt_backend rt_backends[] = {
 	{"sock", RT_BACKEND_SOCK, "socket tracepoints, Linux 6.3", sock_programs, true,
 	 sock_missing},
+	{"fentry", RT_BACKEND_FENTRY, "trampolines, Linux 5.17", fentry_programs, true,
+	 fentry_missing},
 	{"syscall", RT_BACKEND_SYSCALL, "syscall exit tracepoints, Linux 5.15", syscall_programs,
 	 false, syscall_missing},
 };

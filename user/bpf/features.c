@@ -99,6 +99,44 @@ static bool probe_iter(void)
 	return has_type("bpf_iter__bpf_sk_storage_map", BTF_KIND_STRUCT);
 }
 
+/* Whether functions can be traced at their exit, with a look at their arguments
+ * (bpf_get_func_arg_cnt, 5.17): by doing it. Some kernels load such a program
+ * and refuse to attach it. */
+static bool probe_fentry(void)
+{
+	static const struct bpf_insn insns[] = {
+		{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_get_func_arg_cnt},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	char *said = details[RT_FEATURE_FENTRY];
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FEXIT);
+	__cleanup_fd int prog = -1, link = -1;
+	int id;
+
+	if (!rt_features__has(RT_FEATURE_BTF)) {
+		snprintf(said, sizeof(details[0]), "cannot be tried without kernel BTF");
+		return false;
+	}
+	id = btf__find_by_name_kind(kernel_btf(), "tcp_sendmsg", BTF_KIND_FUNC);
+	if (id <= 0) {
+		snprintf(said, sizeof(details[0]), "this kernel names no tcp_sendmsg");
+		return false;
+	}
+	opts.attach_btf_id = (u32)id;
+	prog = bpf_prog_load(BPF_PROG_TYPE_TRACING, "rt_probe", "GPL", insns, RT_ARRAY_SIZE(insns),
+			     &opts);
+	if (prog < 0) {
+		snprintf(said, sizeof(details[0]), "this kernel refuses: %s", strerror(errno));
+		return false;
+	}
+	link = bpf_raw_tracepoint_open(NULL, prog);
+	if (link < 0)
+		snprintf(said, sizeof(details[0]), "this kernel refuses to attach: %s",
+			 strerror(errno));
+	return link >= 0;
+}
+
 static bool probe_tracefs(void)
 {
 	int fd = rt_tracefs__open();
@@ -162,6 +200,7 @@ static const struct {
 	[RT_FEATURE_SOCK_LENGTH] = {probe_sock_length, RT_FEATURE_BTF},
 	[RT_FEATURE_TASK_REGS] = {probe_task_regs, RT_FEATURE_PRIVILEGE},
 	[RT_FEATURE_SK_STORAGE] = {probe_sk_storage, RT_FEATURE_PRIVILEGE},
+	[RT_FEATURE_FENTRY] = {probe_fentry, RT_FEATURE_PRIVILEGE},
 	[RT_FEATURE_TRACEFS] = {probe_tracefs, RT_FEATURE_TRACEFS},
 	[RT_FEATURE_ITER] = {probe_iter, RT_FEATURE_BTF},
 	[RT_FEATURE_UPROBE] = {probe_uprobe, RT_FEATURE_UPROBE},

@@ -275,6 +275,7 @@ static int try_backend(struct rt_bpf *b, const struct rt_backend *be, const stru
 	}
 	bpf_map__set_max_entries(s->maps.rt_ring, (u32)cfg->ring_size);
 	bpf_map__set_autocreate(s->maps.rt_socks, be->storage);
+	bpf_map__set_autocreate(s->maps.rt_calls, be->id == RT_BACKEND_FENTRY);
 	if (!b->scope.nr_cgroups)
 		bpf_map__set_max_entries(s->maps.rt_cgroups, 1);
 	if (!cfg->exe.n)
