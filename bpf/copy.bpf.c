@@ -8,7 +8,6 @@
 /* The walk of rt_uio_copy() over an iovec: io_left bytes to io_pos of the heads or the probe. */
 int rt_uio_gather(struct rt_conn *c, const struct rt_uio *u, u32 to_probe)
 {
-
 	if (!c || !u)
 		return 0;
 	for (u32 i = 0; i < RT_IOV_MAX && i < u->nr; i++) {

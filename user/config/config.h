@@ -31,7 +31,12 @@ struct rt_service_rule {
 	u16 port;      /* local port of the exchange */
 };
 
-enum rt_backend_choice { RT_BACKEND_AUTO = 0, RT_BACKEND_SOCK = 1, RT_BACKEND_FENTRY = 2, RT_BACKEND_SYSCALL = 3 };
+enum rt_backend_choice {
+	RT_BACKEND_AUTO = 0,
+	RT_BACKEND_SOCK = 1,
+	RT_BACKEND_FENTRY = 2,
+	RT_BACKEND_SYSCALL = 3,
+};
 
 struct rt_config {
 	char *listen;		  /* "127.0.0.1:9733", "[::1]:9733", ":9733" = all addresses */
