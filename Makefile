@@ -13,6 +13,8 @@ LLVM_STRIP ?= llvm-strip
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 PKG_CONFIG ?= pkg-config
 PYTHON ?= /usr/bin/python3
+# Where another architecture's headers and libraries are; set by `make cross`.
+SYSROOT ?=
 UNITDIR ?= /lib/systemd/system
 VERSION := 0.1.0
 ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
@@ -50,7 +52,7 @@ LIBS := $(PKG_LIBS) -lpthread -lm
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -D__bpf__ \
 	-Iinclude -Ibpf -Ivmlinux -Ivmlinux/$(ARCH) -Wall -Wextra -Werror -Wno-unused-parameter \
 	-Wno-missing-declarations -Wno-unused-function \
-	$(if $(MULTIARCH),-idirafter /usr/include/$(MULTIARCH))
+	$(if $(MULTIARCH),-idirafter $(SYSROOT)/usr/include/$(MULTIARCH))
 SAN_CFLAGS := $(REDTAP_CFLAGS) -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
 FUZZ_CFLAGS := $(REDTAP_CFLAGS) -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
@@ -83,7 +85,7 @@ PYTEST_DIRS := $(wildcard tests/e2e tests/bpf)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all demo test lint unit check fuzz e2e bench install uninstall clean help setup \
+.PHONY: all cross demo test lint unit check fuzz e2e bench install uninstall clean help setup \
 	test-kernels test-programs bench-programs FORCE
 
 all: $(BUILD)/redtap ## build the program, $(BUILD)/redtap
@@ -135,6 +137,21 @@ $(BUILD)/redtap.bpf.o: $(BPF_OBJ) $(BUILD)/.sources
 $(SKEL): $(BUILD)/redtap.bpf.o
 	$(call msg,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name redtap_bpf > $@
+
+# --- for another architecture ---------------------------------------------
+
+# All of the above once more, below $(BUILD)/arm64, by Debian's cross compiler.
+# What it links with is unpacked into the cache: nothing foreign is installed.
+CROSS_BUILD := $(BUILD)/arm64
+CROSS_TARGETS ?= $(CROSS_BUILD)/redtap
+
+cross: ## build the program for arm64, $(BUILD)/arm64/redtap
+	@tools/setup.sh build cross
+	@root=$$(tools/setup.sh --sysroot arm64) && \
+	export PKG_CONFIG_SYSROOT_DIR=$$root && \
+	export PKG_CONFIG_LIBDIR=$$root/usr/lib/aarch64-linux-gnu/pkgconfig:$$root/usr/share/pkgconfig && \
+	$(MAKE) ARCH=arm64 BUILD=$(CROSS_BUILD) SYSROOT=$$root \
+		CC="aarch64-linux-gnu-gcc --sysroot=$$root" $(CROSS_TARGETS)
 
 # --- tests ----------------------------------------------------------------
 

@@ -4,8 +4,10 @@
 # and the demo. Run it as often as you like: it asks for root, the network and
 # the package lists only when something is missing.
 #
-#   tools/setup.sh                 all groups
-#   tools/setup.sh build test      some of them: build, test, bench, demo, vm
+#   tools/setup.sh                 build, test, bench and demo
+#   tools/setup.sh build vm        these groups; further ones are vm and cross
+#   tools/setup.sh --sysroot arm64 fetches what the build links with for another
+#                                  architecture and prints where: needs no root
 #
 # A package that starts a service when it is installed is kept from doing so.
 set -euo pipefail
@@ -25,7 +27,8 @@ PACKAGES[test]="libcmocka-dev libclang-rt-CLANG-dev pahole shellcheck
 	iproute2 socat libcap2-bin procps util-linux mount"
 PACKAGES[bench]="python3 nginx-light|nginx wrk curl iproute2 procps util-linux mount"
 PACKAGES[demo]="python3 nginx-light|nginx wrk curl iproute2 procps"
-PACKAGES[vm]="qemu-system-x86 binutils python3"
+PACKAGES[vm]="qemu-system-x86 qemu-system-arm binutils python3"
+PACKAGES[cross]="gcc-aarch64-linux-gnu binutils python3"
 
 POLICY=/usr/sbin/policy-rc.d
 policy_is_ours=0
@@ -121,15 +124,30 @@ apt_retry() {
 	return 1
 }
 
+# The libraries that the build group names, and the C library.
+sysroot() {
+	local word
+	local -a dev=()
+	for word in ${PACKAGES[build]}; do
+		[ "${word%-dev}" = "$word" ] || dev+=("$word")
+	done
+	"$(dirname "$0")/vm/sysroot.py" "$1" "${dev[@]}"
+}
+
 main() {
 	local groups group
 	groups=("$@")
 	[ $# -gt 0 ] || groups=(build test bench demo)
+	if [ "${1-}" = --sysroot ]; then
+		[ $# = 2 ] || die "usage: tools/setup.sh --sysroot ARCHITECTURE"
+		sysroot "$2"
+		return
+	fi
 	for group in "${groups[@]}"; do
 		case $group in
-		build | test | bench | demo) ;;
-		-h | --help) sed -n '3,10s/^# \{0,1\}//p' "$0"; return 0 ;;
-		*) die "there is no group '$group': build, test, bench, demo" ;;
+		build | test | bench | demo | vm | cross) ;;
+		-h | --help) sed -n '3,12s/^# \{0,1\}//p' "$0"; return 0 ;;
+		*) die "there is no group '$group': build, test, bench, demo, vm, cross" ;;
 		esac
 	done
 
@@ -160,7 +178,8 @@ main() {
 		chmod 755 "$POLICY"
 	fi
 	say "installing ${#missing[@]} packages"
-	apt_retry install --no-install-recommends "${missing[@]}" ||
+	# Some cross compilers conflict with packages that are there: those stay.
+	apt_retry install --no-install-recommends --no-remove "${missing[@]}" ||
 		die "apt-get could not install all of: ${missing[*]}"
 
 	find_missing

@@ -19,6 +19,7 @@ import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import sysroot
 from kernels import Apt, VmError
 from rootfs import Rootfs
 
@@ -65,7 +66,7 @@ class Guest:
         with Apt(self.arch, self.cache) as apt:
             image, version = apt.kernel(self.kernel, self.flavour)
             busybox = apt.busybox()
-        root = Rootfs(self.arch, self.sysroot)
+        root = Rootfs(self.arch, self.sysroot or sysroot.made(self.arch, self.cache))
         for host, guest in self.files:
             root.file(host, guest)
         with tempfile.TemporaryDirectory(prefix="redtap-vm-") as tmp:

@@ -75,14 +75,15 @@ def mirrors(root="/etc/apt"):
 
 
 class Apt:
-    """One private apt root per architecture."""
+    """A private apt root: one per architecture, and others by `name`."""
 
-    def __init__(self, arch="amd64", cache=None):
+    def __init__(self, arch="amd64", cache=None, suites=SUITES, name=None):
         if arch not in ARCHES:
             raise VmError(f"architecture {arch}: only {' and '.join(ARCHES)} are known")
         self.arch = arch
+        self.suites = suites
         self.cache = Path(cache or cache_dir())
-        self.root = self.cache / arch
+        self.root = self.cache / (name or arch)
         for sub in ("apt/lists/partial", "apt/archives/partial", "apt/parts", "kernels"):
             (self.root / sub).mkdir(parents=True, exist_ok=True)
         (self.root / "apt/status").touch()
@@ -122,7 +123,7 @@ class Apt:
         main, security = mirrors()
         if not os.path.exists(KEYRING):
             raise VmError("the package debian-archive-keyring is missing")
-        for suite in SUITES:
+        for suite in self.suites:
             uri = security if suite.endswith("-security") else main
             part = self.root / f"apt/parts/{suite}.sources"
             if not uri:
@@ -131,7 +132,7 @@ class Apt:
             part.write_text(f"Types: deb\nURIs: {uri}\nSuites: {suite}\nComponents: main\n"
                             f"Signed-By: {KEYRING}\n", encoding="utf-8")
         # A suite that the mirror no longer carries (or not yet) is done without.
-        for _ in range(len(SUITES)):
+        for _ in range(len(self.suites)):
             code, _, err = self._run("apt-get", "update")
             gone = re.findall(r"^E: The repository '\S+ (\S+) Release'", err, re.M)
             for suite in gone:
@@ -180,6 +181,20 @@ class Apt:
         if code or len(found) != 1:
             raise VmError(f"the package {name} cannot be fetched: {err.strip()[-300:]}")
         return found[0]
+
+    def download_all(self, packages):
+        """Fetches packages and all they depend on; returns their paths."""
+        self.update()
+        archives = self.root / "apt/archives"
+        for old in archives.glob("*.deb"):
+            old.unlink()
+        code, _, err = self._run("apt-get", "install", "--download-only", "--yes",
+                                 "--no-install-recommends", *packages)
+        found = sorted(archives.glob("*.deb"))
+        if code or not found:
+            raise VmError(f"the packages {' '.join(packages)} cannot be fetched: "
+                          f"{err.strip()[-300:]}")
+        return found
 
     def unpack(self, package, into, version=None):
         deb = self.download(package, version)
