@@ -22,6 +22,8 @@ static void test_defaults(void **state)
 	assert_int_equal(cfg->netns.n + cfg->cgroup.n + cfg->pid.n + cfg->exe.n + cfg->port.n, 0);
 	assert_int_equal(cfg->backend, RT_BACKEND_AUTO);
 	assert_int_equal(cfg->ring_size, 4 << 20);
+	assert_string_equal(cfg->btf, "");
+	assert_int_equal(cfg->disable_feature.n, 0);
 	assert_int_equal(cfg->log_level, RT_LOG_INFO);
 	assert_int_equal(cfg->log_format, RT_LOG_TEXT);
 	assert_int_equal(cfg->metrics_ttl, 3600 * SEC);
@@ -312,6 +314,32 @@ static void test_help_names_every_option(void **state)
 	free(text);
 }
 
+/* A path may be left empty, in each face; names of features are those of features.def. */
+static void test_btf_and_features(void **state)
+{
+	static const char yaml[] = "btf: /a\ndisable_feature: [iter, sk_storage]\n";
+	char *const env[] = {(char *)"REDTAP_BTF=", NULL};
+	const struct rt_config_flag flag = {"disable-feature", "itre"};
+	struct rt_config *cfg = load(yaml, NULL, NULL, 0);
+	char sentence[256];
+
+	assert_string_equal(cfg->btf, "/a");
+	assert_int_equal(cfg->disable_feature.n, 2);
+	assert_string_equal(cfg->disable_feature.items[1], "sk_storage");
+	rt_config__free(cfg);
+	cfg = load(yaml, env, NULL, 0);
+	assert_string_equal(cfg->btf, "");
+	rt_config__free(cfg);
+	cfg = load("btf: \"\"\n", NULL, NULL, 0);
+	assert_string_equal(cfg->btf, "");
+	rt_config__free(cfg);
+
+	assert_int_equal(
+		rt_config__load(&cfg, NULL, NULL, &flag, 1, sentence, sizeof(sentence)), -EINVAL);
+	assert_string_equal(sentence, "--disable-feature: \"itre\" is not a feature; did you mean "
+				      "\"iter\"?");
+}
+
 static void test_backends(void **state)
 {
 	static const struct {
@@ -334,6 +362,7 @@ static void test_backends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_btf_and_features),
 		cmocka_unit_test(test_backends),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_names_of_the_faces),

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@
 #define PID_NS_INITIAL 0xEFFFFFFCul
 
 static char details[RT_NR_FEATURES][96];
+static char disabled[RT_NR_FEATURES][96]; /* "": not; else what its need is then */
 
 /* Five megabytes; read anew if a question comes after rt_features__trim(). */
 static struct btf *vmlinux_btf;
@@ -162,6 +164,7 @@ static bool probe_pid_namespace(void)
 	return stat("/proc/self/ns/pid", &st) || st.st_ino == PID_NS_INITIAL;
 }
 
+/* By its file, which securityfs may not show here; else by what it forbids. */
 static bool probe_lockdown(void)
 {
 	__cleanup_file FILE *f = fopen("/sys/kernel/security/lockdown", "re");
@@ -169,7 +172,9 @@ static bool probe_lockdown(void)
 	char *p, *q;
 
 	if (!f || !fgets(line, sizeof(line), f))
-		return true;
+		return !rt_features__has(RT_FEATURE_PRIVILEGE) ||
+		       libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_probe_read_kernel,
+					       NULL) != 0;
 	p = strchr(line, '[');
 	q = p ? strchr(p, ']') : NULL;
 	if (!q)
@@ -180,10 +185,11 @@ static bool probe_lockdown(void)
 }
 
 static const struct {
+	const char *id;
 	const char *text;
 	const char *need;
 } features[RT_NR_FEATURES] = {
-#define FEATURE(id, t, n) [RT_FEATURE_##id] = {.text = t, .need = n},
+#define FEATURE(id_, t, n) [RT_FEATURE_##id_] = {.id = #id_, .text = t, .need = n},
 #include "redtap/features.def"
 #undef FEATURE
 };
@@ -217,9 +223,16 @@ bool rt_features__has(enum rt_feature f)
 {
 	static signed char known[RT_NR_FEATURES]; /* 0: not asked yet */
 
+	if (rt_features__is_disabled(f))
+		return false;
 	if (!known[f])
 		known[f] = has_basis(f) && probes[f].probe() ? 1 : -1;
 	return known[f] > 0;
+}
+
+bool rt_features__is_disabled(enum rt_feature f)
+{
+	return disabled[f][0];
 }
 
 const char *rt_features__text(enum rt_feature f)
@@ -229,7 +242,9 @@ const char *rt_features__text(enum rt_feature f)
 
 const char *rt_features__need(enum rt_feature f)
 {
-	return features[has_basis(f) ? f : probes[f].basis].need;
+	if (!rt_features__is_disabled(f) && !has_basis(f))
+		f = probes[f].basis;
+	return rt_features__is_disabled(f) ? disabled[f] : features[f].need;
 }
 
 const char *rt_features__detail(enum rt_feature f)
@@ -243,6 +258,54 @@ const char *rt_features__missing(const enum rt_feature *list, size_t n)
 		if (!rt_features__has(list[i]))
 			return rt_features__need(list[i]);
 	return NULL;
+}
+
+static int quiet(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	return 0;
+}
+
+/* One that libbpf can read, and of a kernel. */
+static int check_btf_file(const char *path, char *errbuf, size_t errlen)
+{
+	libbpf_print_fn_t said;
+	struct btf *btf = NULL;
+	const char *wrong;
+	struct stat st;
+
+	if (stat(path, &st)) {
+		wrong = strerror(errno);
+	} else if (!S_ISREG(st.st_mode)) {
+		wrong = "no regular file";
+	} else if (access(path, R_OK)) {
+		wrong = strerror(errno);
+	} else {
+		said = libbpf_set_print(quiet);
+		btf = btf__parse(path, NULL);
+		libbpf_set_print(said);
+		if (!btf)
+			wrong = "holds no BTF";
+		else if (btf__find_by_name_kind(btf, "task_struct", BTF_KIND_STRUCT) <= 0)
+			wrong = "its BTF is not a kernel's";
+		else
+			wrong = NULL;
+		btf__free(btf);
+	}
+	if (!wrong)
+		return 0;
+	snprintf(errbuf, errlen, "--btf %s: %s", path, wrong);
+	return -EINVAL;
+}
+
+int rt_features__setup(const struct rt_config *cfg, char *errbuf, size_t errlen)
+{
+	for (size_t i = 0; i < cfg->disable_feature.n; i++)
+		for (int f = 0; f < RT_NR_FEATURES; f++)
+			if (strcasecmp(cfg->disable_feature.items[i], features[f].id) == 0)
+				snprintf(disabled[f], sizeof(disabled[f]),
+					 "%s, which --disable-feature turned off",
+					 features[f].text);
+	return *cfg->btf ? check_btf_file(cfg->btf, errbuf, errlen) : 0;
 }
 
 int rt_tracefs__open(void)

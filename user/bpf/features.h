@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "redtap/types.h"
+#include "config/config.h"
 
 enum rt_feature {
 #define FEATURE(id, text, need) RT_FEATURE_##id,
@@ -14,11 +14,20 @@ enum rt_feature {
 	RT_NR_FEATURES
 };
 
+/*
+ * What the configuration says of features: takes those of disable_feature for
+ * missing, and looks whether the file of `btf` can serve. To be called before
+ * the first question. 0, or -EINVAL with one sentence.
+ */
+int rt_features__setup(const struct rt_config *cfg, char *errbuf, size_t errlen);
+
 /* Cached after the first call. */
 bool rt_features__has(enum rt_feature f);
 const char *rt_features__text(enum rt_feature f);
 /* What a missing one needs; when it could not even be probed for, what that needs. */
 const char *rt_features__need(enum rt_feature f);
+/* Turned off by the configuration: whether it is there was not asked. */
+bool rt_features__is_disabled(enum rt_feature f);
 /* A word on what was found ("mounted at …", "integrity"); "" when there is none. */
 const char *rt_features__detail(enum rt_feature f);
 /* The need of the first of `n` features that is missing, or NULL when all are there. */

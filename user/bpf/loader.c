@@ -253,13 +253,14 @@ static void unload(struct rt_bpf *b)
 static int try_backend(struct rt_bpf *b, const struct rt_backend *be, const struct rt_config *cfg,
 		       const struct rt_sig *sigs, u32 nr_sigs)
 {
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = *cfg->btf ? cfg->btf : NULL);
 	struct bpf_program *prog;
 	struct redtap_bpf *s;
 	int err;
 
 	libbpf_reason[0] = 0;
 	b->backend = be;
-	b->skel = s = redtap_bpf__open();
+	b->skel = s = redtap_bpf__open_opts(&opts);
 	if (!s)
 		return -errno;
 	err = fill_config((struct rt_bpf_cfg *)&s->rodata->rt_cfg, b, cfg, sigs, nr_sigs);
@@ -297,18 +298,40 @@ fail:
 }
 
 /* What every backend needs; says why not in one sentence. */
-static int check_basics(char *errbuf, size_t errlen)
+static int check_basics(const struct rt_config *cfg, char *errbuf, size_t errlen)
 {
+	/* BTF last: a file can be in its place. */
+	static const enum rt_feature basics[] = {RT_FEATURE_PRIVILEGE, RT_FEATURE_LOCKDOWN,
+						 RT_FEATURE_RINGBUF, RT_FEATURE_BTF};
+	size_t n = RT_ARRAY_SIZE(basics) - (*cfg->btf ? 1 : 0);
+
+	for (size_t i = 0; i < n; i++)
+		if (rt_features__is_disabled(basics[i])) {
+			snprintf(errbuf, errlen, "redtap needs %s", rt_features__need(basics[i]));
+			return -ENOTSUP;
+		}
 	if (!rt_features__has(RT_FEATURE_PRIVILEGE)) {
 		snprintf(errbuf, errlen,
 			 "loading BPF programs is not permitted: run as root, or with the "
 			 "capabilities CAP_BPF and CAP_PERFMON");
 		return -EPERM;
 	}
-	if (!rt_features__has(RT_FEATURE_BTF)) {
+	if (!rt_features__has(RT_FEATURE_LOCKDOWN)) {
 		snprintf(errbuf, errlen,
-			 "this kernel has no BTF (/sys/kernel/btf/vmlinux): redtap needs %s",
+			 "the kernel is locked down (confidentiality): no BPF program may read its "
+			 "memory; redtap needs lockdown=integrity or none");
+		return -EPERM;
+	}
+	if (!rt_features__has(RT_FEATURE_BTF) && !*cfg->btf) {
+		snprintf(errbuf, errlen,
+			 "this kernel has no BTF (/sys/kernel/btf/vmlinux): redtap needs %s, or "
+			 "its types in a file (--btf)",
 			 rt_features__need(RT_FEATURE_BTF));
+		return -ENOTSUP;
+	}
+	if (!rt_features__has(RT_FEATURE_RINGBUF)) {
+		snprintf(errbuf, errlen, "this kernel has no BPF ring buffer: redtap needs %s",
+			 rt_features__need(RT_FEATURE_RINGBUF));
 		return -ENOTSUP;
 	}
 	return 0;
@@ -340,8 +363,8 @@ static int choose_backend(struct rt_bpf *b, const struct rt_config *cfg,
 			 libbpf_reason[0] ? libbpf_reason : strerror(-err));
 		rt_debug("backend %s does not load: %s", be->name, strerror(-err));
 	}
-	snprintf(errbuf, errlen, "no capture backend works here (%s); `redtap doctor` tells more",
-		 why);
+	snprintf(errbuf, errlen, "no capture backend works here%s%s (%s); `redtap doctor` tells more",
+		 *cfg->btf ? " with the types of --btf " : "", cfg->btf, why);
 	return err;
 }
 
@@ -359,7 +382,7 @@ int rt_bpf__new(struct rt_bpf **ret, const struct rt_config *cfg, const struct r
 	b->stats_fd = -1;
 	err = rt_scope__resolve(&b->scope, cfg, errbuf, errlen);
 	if (!err)
-		err = check_basics(errbuf, errlen);
+		err = check_basics(cfg, errbuf, errlen);
 	if (!err)
 		err = choose_backend(b, cfg, sigs, nr_sigs, errbuf, errlen);
 	if (err) {

@@ -32,6 +32,11 @@ int rt_cmd_version(int argc, char **argv);
 int rt_cli__load(struct rt_config **ret_cfg, struct rt_cmdline *ret_cmd, int argc, char **argv,
 		 const char *const *extra, const char *usage);
 
+/* `run`, `trace` and `doctor`, before they ask the kernel for anything: takes in
+ * what the configuration says of features. RT_CLI_GO_ON, or RT_EXIT_USAGE with
+ * a sentence on stderr. */
+int rt_cli__check_features(const struct rt_config *cfg);
+
 /* `run` and `trace`, before they start: RT_CLI_GO_ON, or RT_EXIT_USAGE with a
  * sentence on stderr when pids mean nothing here. */
 int rt_cli__check_pids(const struct rt_config *cfg);

@@ -53,6 +53,16 @@ int rt_cli__load(struct rt_config **ret_cfg, struct rt_cmdline *ret_cmd, int arg
 	return RT_CLI_GO_ON;
 }
 
+int rt_cli__check_features(const struct rt_config *cfg)
+{
+	char sentence[512];
+
+	if (!rt_features__setup(cfg, sentence, sizeof(sentence)))
+		return RT_CLI_GO_ON;
+	rt_error("%s", sentence);
+	return RT_EXIT_USAGE;
+}
+
 int rt_cli__check_pids(const struct rt_config *cfg)
 {
 	if (!cfg->pid.n || rt_features__has(RT_FEATURE_PID_NS))

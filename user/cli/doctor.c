@@ -29,7 +29,9 @@ static void print_features(void)
 		printf("%-4s %s", has ? "ok" : "no", rt_features__text((enum rt_feature)i));
 		if (*detail)
 			printf(" (%s)", detail);
-		if (!has)
+		if (rt_features__is_disabled((enum rt_feature)i))
+			printf(": disabled by --disable-feature");
+		else if (!has)
 			printf(": needs %s", rt_features__need((enum rt_feature)i));
 		putchar('\n');
 	}
@@ -101,9 +103,16 @@ int rt_cmd_doctor(int argc, char **argv)
 	status = rt_cli__load(&cfg, NULL, argc, argv, NULL, usage);
 	if (status != RT_CLI_GO_ON)
 		return status;
+	status = rt_cli__check_features(cfg);
+	if (status != RT_CLI_GO_ON) {
+		rt_config__free(cfg);
+		return status;
+	}
 	if (!uname(&u))
 		printf("     Linux %s %s\n", u.release, u.machine);
 	print_features();
+	if (*cfg->btf)
+		printf("ok   BTF of --btf (%s): in the place of the kernel's own\n", cfg->btf);
 	print_capabilities();
 	for (size_t i = 0; i < rt_nr_backends; i++) {
 		const struct rt_backend *be = &rt_backends[i];

@@ -106,7 +106,8 @@ static bool needs_restart(const struct rt_config *a, const struct rt_config *b)
 	       a->ring_size != b->ring_size || a->self_bpf_stats != b->self_bpf_stats ||
 	       a->labels_pid != b->labels_pid || !same_list(&a->netns, &b->netns) ||
 	       !same_list(&a->cgroup, &b->cgroup) || !same_list(&a->pid, &b->pid) ||
-	       !same_list(&a->exe, &b->exe) || !same_list(&a->port, &b->port);
+	       !same_list(&a->exe, &b->exe) || !same_list(&a->port, &b->port) ||
+	       strcmp(a->btf, b->btf) != 0 || !same_list(&a->disable_feature, &b->disable_feature);
 }
 
 static const struct rt_config *on_reload(void *ctx)
@@ -122,8 +123,8 @@ static const struct rt_config *on_reload(void *ctx)
 		return NULL;
 	}
 	if (needs_restart(run->initial, cfg))
-		rt_warn("the scope, listen, backend, ring_size, labels.pid and self.bpf_stats "
-			"change only with a restart; the rest is reloaded");
+		rt_warn("the scope, listen, backend, ring_size, btf, disable_feature, labels.pid "
+			"and self.bpf_stats change only with a restart; the rest is reloaded");
 	rt_log__setup((enum rt_log_level)cfg->log_level, (enum rt_log_format)cfg->log_format);
 	opts = registry_opts(cfg);
 	rt_registry__set_opts(run->registry, &opts);
@@ -236,7 +237,9 @@ int rt_cmd_run(int argc, char **argv)
 	if (status != RT_CLI_GO_ON)
 		return status;
 	run.initial = run.cfg;
-	status = rt_cli__check_pids(run.cfg);
+	status = rt_cli__check_features(run.cfg);
+	if (status == RT_CLI_GO_ON)
+		status = rt_cli__check_pids(run.cfg);
 	if (status != RT_CLI_GO_ON) {
 		finish(&run);
 		return status;

@@ -243,7 +243,9 @@ static int trace(struct trace *t)
 	char sentence[768];
 	int err;
 
-	err = rt_cli__check_pids(t->cfg);
+	err = rt_cli__check_features(t->cfg);
+	if (err == RT_CLI_GO_ON)
+		err = rt_cli__check_pids(t->cfg);
 	if (err != RT_CLI_GO_ON)
 		return err;
 	t->routes = rt_routes__new(t->cfg);

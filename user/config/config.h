@@ -47,6 +47,8 @@ struct rt_config {
 	struct rt_strlist port;	  /* "80", "8000-8100" */
 	int backend;		  /* enum rt_backend_choice */
 	u64 ring_size;		  /* bytes, a power of two multiple of the page size */
+	char *btf;		  /* a path; "": the kernel's own */
+	struct rt_strlist disable_feature; /* names of features.def, in lower case */
 	int log_level;		  /* enum rt_log_level */
 	int log_format;		  /* enum rt_log_format */
 	u64 metrics_ttl;	  /* ns; 0: never drop */

@@ -180,10 +180,14 @@ int rt_option__set(const struct rt_option *opt, struct rt_config *cfg, const cha
 		   const struct rt_source *src, struct rt_mistake *m)
 {
 	void *field = rt_option__field(opt, cfg);
-	const char *wrong =
-		opt->kind == RT_OPT_STRING || opt->kind == RT_OPT_LIST ? rt_check_text(text) : NULL;
+	bool may_be_empty = opt->kind == RT_OPT_STRING && !*opt->def;
+	const char *wrong = NULL;
 	struct rt_shown shown;
 
+	if (may_be_empty && !*text)
+		return set_string(field, text);
+	if (opt->kind == RT_OPT_STRING || opt->kind == RT_OPT_LIST)
+		wrong = rt_check_text(text);
 	if (!wrong && opt->check)
 		wrong = opt->check(text);
 	if (wrong)

@@ -30,7 +30,7 @@ struct rt_option {
 	enum rt_option_kind kind;
 	size_t offset; /* in struct rt_config */
 	rt_check check;
-	const char *def;
+	const char *def; /* "" of a STRING: it may be empty */
 	const char *values;
 	const char *help;
 	char flag[32]; /* "metrics-max-series" */
@@ -95,6 +95,7 @@ const char *rt_check_listen(const char *text);
 const char *rt_check_pid(const char *text);
 const char *rt_check_port(const char *text);
 const char *rt_check_ring_size(const char *text);
+const char *rt_check_feature(const char *text);
 const char *rt_check_max_series(const char *text);
 const char *rt_check_route(const char *text);
 

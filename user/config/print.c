@@ -190,8 +190,10 @@ void rt_config__print_help(FILE *out)
 		print_flag(out, flag, is_bool ? "" : opts[i].values, opts[i].help);
 		if (rt_option__is_list(&opts[i]))
 			fputs("; may be repeated\n", out);
-		else
+		else if (*opts[i].def)
 			fprintf(out, " (%s)\n", opts[i].def);
+		else
+			fputc('\n', out);
 	}
 	fputs("\nScope flags of one kind widen each other, different kinds narrow each other;\n"
 	      "with none of them the whole host is in scope, but redtap itself.\n"

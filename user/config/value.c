@@ -8,9 +8,12 @@
 #include "config/option.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "util/suggest.h"
 #include "util/utf8.h"
 
 #define PID_LIMIT      4194304ull /* the kernel's PID_MAX_LIMIT */
@@ -233,6 +236,30 @@ const char *rt_check_ring_size(const char *text)
 	if (v < page)
 		return "is less than a page of memory, mostly 4K";
 	return v <= RING_SIZE_MAX ? NULL : "is more than 1G";
+}
+
+const char *rt_check_feature(const char *text)
+{
+	/* As the option takes them: the ids in lower case. */
+	static __thread char names[][16] = {
+#define FEATURE(id, text, need) #id,
+#include "redtap/features.def"
+#undef FEATURE
+	};
+	static __thread char wrong[96];
+	struct rt_suggest near = rt_suggest_init(text);
+
+	for (size_t i = 0; i < RT_ARRAY_SIZE(names); i++) {
+		for (char *p = names[i]; *p; p++)
+			*p = (char)tolower(*p);
+		if (strcmp(text, names[i]) == 0)
+			return NULL;
+		rt_suggest__offer(&near, names[i]);
+	}
+	if (!near.best)
+		return "is not a feature; `redtap doctor` lists those there are";
+	snprintf(wrong, sizeof(wrong), "is not a feature; did you mean \"%s\"?", near.best);
+	return wrong;
 }
 
 const char *rt_check_max_series(const char *text)
