@@ -258,6 +258,7 @@ $(BUILD)/vm/%: tests/vm/%.c tests/vm/traffic.c $(LIB_OBJ) $(BUILD)/.sources
 
 test-kernels: all $(BUILD)/vm/exact $(BUILD)/vm/verify ## each backend on other kernels, in QEMU: one table
 	@tools/setup.sh build vm
+	@$(MAKE) cross CROSS_TARGETS="$(addprefix $(CROSS_BUILD)/,redtap vm/exact vm/verify)"
 	@$(PYTHON) tests/vm/matrix.py --build $(BUILD)
 
 demo: ## a real nginx under load, and what redtap says about it (root)

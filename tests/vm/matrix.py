@@ -7,6 +7,9 @@ verifier by itself; and for each backend 2,000 requests on 16 connections, whose
 counts and durations /metrics must give exactly. Exit status 1 when a cell is red.
 
     tests/vm/matrix.py --build build [--kernel 6.12]... [--backend sock]...
+
+A kernel of another architecture is named with it, arm64:6.12; its programs are
+in the build's folder of that name (make cross).
 """
 import argparse
 import json
@@ -22,13 +25,15 @@ sys.path.insert(0, str(ROOT / "tools" / "vm"))
 from guest import Guest  # noqa: E402
 from kernels import ARCHES, VmError  # noqa: E402
 
-KERNELS = ("5.10", "6.1", "6.12", "6.18", "7")
+KERNELS = ("5.10", "6.1", "6.12", "6.18", "7", "arm64:6.12")
 
 # What a kernel cannot carry, and what doctor must say of it. All else must work.
 CANNOT = {
     ("5.10", "sock"): "Linux 6.3",
     ("6.1", "sock"): "Linux 6.3",
     ("5.10", "fentry"): "Linux 5.17",
+    ("arm64:6.1", "sock"): "Linux 6.3",
+    ("arm64:6.1", "fentry"): "6.4 on arm64",
 }
 
 SCRIPT = """
@@ -46,7 +51,6 @@ def parse():
     p.add_argument("--build", default="build", help="where redtap and the test programs are")
     p.add_argument("--kernel", action="append", help=f"default: {' '.join(KERNELS)}")
     p.add_argument("--backend", action="append", help="default: all that redtap has")
-    p.add_argument("--arch", default="amd64", choices=ARCHES)
     p.add_argument("--append", default="", help="more kernel parameters")
     p.add_argument("--verbose", action="store_true", help="also what was refused, and why")
     return p.parse_args()
@@ -62,8 +66,12 @@ def backends():
 
 
 def boot(args, kernel):
-    build = Path(args.build)
-    guest = Guest(kernel=kernel, command=SCRIPT % shlex.join(args.backend), arch=args.arch,
+    arch, _, series = kernel.rpartition(":")
+    if arch and arch not in ARCHES:
+        raise VmError(f"{kernel}: the architecture is none of {', '.join(ARCHES)}")
+    build = Path(args.build) / arch
+    guest = Guest(kernel=series, command=SCRIPT % shlex.join(args.backend),
+                  arch=arch or "amd64",
                   append=args.append, timeout=600, files=[
                       (build / "redtap", "/bin/redtap"), (build / "vm/exact", "/bin/exact"),
                       (build / "vm/verify", "/bin/verify")])
@@ -72,6 +80,7 @@ def boot(args, kernel):
         # An emulator's crash is not the kernel's answer; a second one is.
         print(f"{kernel}: the guest died, once more", file=sys.stderr)
         result = guest.run()
+    result.kernel = f"{arch} {result.kernel}".strip()
     return result
 
 
@@ -133,7 +142,11 @@ def main():
     args.backend = args.backend or backends()
     rows, wrong, programs, versions = [], [], {}, []
     for kernel in args.kernel or KERNELS:
-        result = boot(args, kernel)
+        try:
+            result = boot(args, kernel)
+        except VmError as e:
+            wrong.append(f"{kernel}: {e}")
+            continue
         got = parts(result.stdout)
         versions.append(result.kernel)
         if result.status is None or "end" not in got:

@@ -21,6 +21,8 @@ SUITES = (
 )
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 LISTS_AGE = 24 * 3600
+# So many kernels of a series are asked for, from the newest on.
+TRIES = 6
 ARCHES = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
 
 
@@ -160,14 +162,14 @@ class Apt:
                 found[_numbers(version), version] = name
         return [(numbers, name, version) for (numbers, version), name in sorted(found.items())]
 
-    def find_kernel(self, want, flavour=""):
-        """The newest kernel of a series ("6.12", "7") or of all ("newest")."""
+    def find_kernels(self, want, flavour=""):
+        """The kernels of a series ("6.12", "7") or all ("newest"), newest first."""
         fit = [(name, version) for numbers, name, version in self.kernels(flavour)
                if want == "newest" or list(numbers[:len(want.split("."))]) ==
                [int(n) for n in want.split(".") if n.isdigit()]]
         if not fit:
             raise VmError(f"the mirror has no kernel {want} for {self.arch}")
-        return fit[-1]
+        return fit[::-1]
 
     def download(self, package, version=None):
         """Fetches one package into a folder of its own and returns its path."""
@@ -203,24 +205,32 @@ class Apt:
 
     def kernel(self, want, flavour=""):
         """The path of the kernel's image, from the cache or the mirror, and its version."""
-        name, version = self.find_kernel(want, flavour)
-        place = self.root / "kernels" / f"{name}_{version}"
-        if not place.is_dir():
-            tmp = self.root / "unpacking"
-            shutil.rmtree(tmp, ignore_errors=True)
-            # Newer packages hold the image in linux-binary, which linux-image depends on.
-            for package in (name, name.replace("linux-image-", "linux-binary-", 1)):
-                self.unpack(package, tmp, version)
-                if _image(tmp):
-                    break
-            image = _image(tmp)
-            if not image:
-                raise VmError(f"the package {name} holds no kernel image")
-            for top in ("lib", "usr/lib"):
-                for modules in tmp.glob(f"{top}/modules/*/kernel"):
-                    shutil.rmtree(modules)
-            tmp.rename(place)
-        return _image(place), version
+        error = None
+        # What a suite announces may not be there (any more): then the one before.
+        for name, version in self.find_kernels(want, flavour)[:TRIES]:
+            place = self.root / "kernels" / f"{name}_{version}"
+            try:
+                if not place.is_dir():
+                    self._fetch_kernel(name, version, place)
+                return _image(place), version
+            except VmError as e:
+                error = error or e
+        raise error
+
+    def _fetch_kernel(self, name, version, place):
+        tmp = self.root / "unpacking"
+        shutil.rmtree(tmp, ignore_errors=True)
+        # Newer packages hold the image in linux-binary, which linux-image depends on.
+        for package in (name, name.replace("linux-image-", "linux-binary-", 1)):
+            self.unpack(package, tmp, version)
+            if _image(tmp):
+                break
+        if not _image(tmp):
+            raise VmError(f"the package {name} holds no kernel image")
+        for top in ("lib", "usr/lib"):
+            for modules in tmp.glob(f"{top}/modules/*/kernel"):
+                shutil.rmtree(modules)
+        tmp.rename(place)
 
     def busybox(self):
         """The static busybox of this architecture."""
