@@ -7,10 +7,8 @@
  */
 #include "lib/maps.bpf.h"
 
-#include "lib/hash.bpf.h"
-#include "lib/storage.bpf.h"
+#include "lib/op.bpf.h"
 #include "lib/turn.bpf.h"
-#include "lib/uio.bpf.h"
 
 /* One entry per task inside a call, by pid_tgid; a task is in one at a time.
  * Deleted at the exit. Full: that operation is blind. Here and not in
@@ -83,8 +81,7 @@ static __always_inline void rt_fe_leave(struct rt_uio *u, u64 id)
 	bpf_map_delete_elem(&rt_calls, &id);
 }
 
-static __always_inline int rt_fe_exit(struct sock *sk, struct socket *socket, bool hashed, u8 dir,
-				      int ret, u32 flags)
+static __always_inline int rt_fe_exit(struct sock *sk, bool hashed, u8 dir, int ret, u32 flags)
 {
 	u64 id = bpf_get_current_pid_tgid();
 	struct rt_uio u = {};
@@ -93,20 +90,9 @@ static __always_inline int rt_fe_exit(struct sock *sk, struct socket *socket, bo
 	rt_fe_leave(&u, id);
 	if (ret == -RT_EAGAIN || (dir == RT_RECV && (flags & RT_MSG_ASIDE)))
 		return 0;
-	/* The kernel's own sockets have no file; the caller's buffer is not theirs. */
-	if (!socket || !socket->file)
-		return 0;
-	if (hashed)
-		c = rt_hash_conn(sk, socket, id >> 32, ret > 0);
-	else
-		c = rt_storage_conn(sk, socket, id >> 32, ret > 0);
+	c = rt_op_conn(sk, hashed, id, dir, ret);
 	if (!c)
 		return 0;
-	if (ret <= 0) {
-		if (ret || rt_sock_at_end(sk))
-			rt_on_nothing(c, dir, ret);
-		return 0;
-	}
 	if (dir == RT_RECV && (flags & RT_MSG_TRUNC))
 		u.base = 0;
 	rt_on_data(c, &u, ret, id, dir);
@@ -122,7 +108,7 @@ int BPF_PROG(rt_fe_send, struct sock *sk, struct msghdr *msg)
 SEC("?fexit/tcp_sendmsg")
 int BPF_PROG(rt_fx_send, struct sock *sk, struct msghdr *msg, unsigned long size, int ret)
 {
-	return rt_fe_exit(sk, sk->sk_socket, false, RT_SEND, ret, 0);
+	return rt_fe_exit(sk, false, RT_SEND, ret, 0);
 }
 
 SEC("?fentry/tcp_recvmsg")
@@ -140,7 +126,7 @@ int BPF_PROG(rt_fx_recv, struct sock *sk, struct msghdr *msg)
 
 	bpf_get_func_arg(ctx, bpf_get_func_arg_cnt(ctx) > 5 ? 4 : 3, &flags);
 	bpf_get_func_ret(ctx, &ret);
-	return rt_fe_exit(sk, sk->sk_socket, false, RT_RECV, (int)ret, (u32)flags);
+	return rt_fe_exit(sk, false, RT_RECV, (int)ret, (u32)flags);
 }
 
 SEC("?fentry/unix_stream_sendmsg")
@@ -152,7 +138,7 @@ int BPF_PROG(rt_fe_unix_send, struct socket *sock, struct msghdr *msg)
 SEC("?fexit/unix_stream_sendmsg")
 int BPF_PROG(rt_fx_unix_send, struct socket *sock, struct msghdr *msg, unsigned long len, int ret)
 {
-	return rt_fe_exit(sock->sk, sock, true, RT_SEND, ret, 0);
+	return rt_fe_exit(sock->sk, true, RT_SEND, ret, 0);
 }
 
 SEC("?fentry/unix_stream_recvmsg")
@@ -165,7 +151,7 @@ SEC("?fexit/unix_stream_recvmsg")
 int BPF_PROG(rt_fx_unix_recv, struct socket *sock, struct msghdr *msg, unsigned long size,
 	     int flags, int ret)
 {
-	return rt_fe_exit(sock->sk, sock, true, RT_RECV, ret, flags);
+	return rt_fe_exit(sock->sk, true, RT_RECV, ret, flags);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -7,43 +7,20 @@
  */
 #include "lib/maps.bpf.h"
 
-#include "lib/hash.bpf.h"
-#include "lib/storage.bpf.h"
+#include "lib/op.bpf.h"
 #include "lib/turn.bpf.h"
 
 static __always_inline int rt_sock_op(struct sock *sk, u8 dir, int ret, bool blind)
 {
 	u16 family = sk->__sk_common.skc_family;
-	const struct pt_regs *regs;
-	struct socket *socket;
-	struct rt_uio u = {};
+	u64 id = bpf_get_current_pid_tgid();
 	struct rt_conn *c;
-	u64 id;
 
-	if (ret == -RT_EAGAIN ||
-	    !rt_sock_is_stream(family, sk->sk_type, sk->sk_protocol))
+	if (ret == -RT_EAGAIN || !rt_sock_is_stream(family, sk->sk_type, sk->sk_protocol))
 		return 0;
-	/* The kernel's own sockets have no file; the caller's buffer is not theirs. */
-	socket = sk->sk_socket;
-	if (!socket || !socket->file)
-		return 0;
-
-	id = bpf_get_current_pid_tgid();
-	if (family == RT_AF_UNIX)
-		c = rt_hash_conn(sk, socket, id >> 32, ret > 0);
-	else
-		c = rt_storage_conn(sk, socket, id >> 32, ret > 0);
-	if (!c)
-		return 0;
-	if (ret <= 0) {
-		if (ret || rt_sock_at_end(sk))
-			rt_on_nothing(c, dir, ret);
-		return 0;
-	}
-	regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	if (!blind && rt_file_of_fd(RT_REGS_ARG1(regs)) == socket->file)
-		rt_uio_from_regs(&u, regs, c, (u32)id, ret);
-	rt_on_data(c, &u, ret, id, dir);
+	c = rt_op_conn(sk, family == RT_AF_UNIX, id, dir, ret);
+	if (c)
+		rt_op_data(c, sk->sk_socket->file, id, dir, ret, blind);
 	return 0;
 }
 

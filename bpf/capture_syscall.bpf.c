@@ -6,9 +6,9 @@
  */
 #include "lib/maps.bpf.h"
 
-#include "lib/hash.bpf.h"
+#include "lib/op.bpf.h"
 
-#define RT_S_IFMT 0170000
+#define RT_S_IFMT   0170000
 #define RT_S_IFSOCK 0140000
 
 /* The descriptor's socket; NULL for other files. Only sockfs has sockets that
@@ -47,19 +47,14 @@ static __always_inline struct rt_conn *rt_syscall_conn(u32 fd, u64 id, bool crea
 }
 
 static __always_inline int rt_syscall_op(const struct pt_regs *regs, u32 fd, u8 dir, long ret,
-						 bool blind)
+					 bool blind)
 {
 	u64 id = bpf_get_current_pid_tgid();
 	struct rt_conn *c = rt_syscall_conn(fd, id, ret > 0);
 	struct rt_uio u = {};
 
-	if (!c)
+	if (!c || !rt_op_moved(c, (void *)c->sk, dir, ret))
 		return 0;
-	if (ret <= 0) {
-		if (ret || rt_sock_at_end((void *)c->sk))
-			rt_on_nothing(c, dir, ret);
-		return 0;
-	}
 	if (!blind)
 		rt_uio_from_regs(&u, regs, c, (u32)id, ret);
 	rt_on_data(c, &u, ret, id, dir);
@@ -148,31 +143,13 @@ int rt_sys_splice(struct syscall_exit_ctx *ctx)
 SEC("?tp_btf/inet_sock_set_state")
 int BPF_PROG(rt_sys_state, struct sock *sk, int old, int new)
 {
-	u64 key = (u64)sk;
-	struct rt_conn *c;
-
-	if (new == RT_TCP_ESTABLISHED)
-		return 0;
-	c = bpf_map_lookup_elem(&rt_conns, &key);
-	if (!c)
-		return 0;
-	if (!rt_on_state(c, old, new, BPF_CORE_READ(sk, sk_err), rt_sock_buffers(sk)) &&
-	    new == RT_TCP_CLOSE)
-		bpf_map_delete_elem(&rt_conns, &key);
-	return 0;
+	return rt_hash_state(sk, old, new);
 }
 
 SEC("?tp_btf/tcp_destroy_sock")
 int BPF_PROG(rt_sys_destroy, struct sock *sk)
 {
-	u64 key = (u64)sk;
-	struct rt_conn *c = bpf_map_lookup_elem(&rt_conns, &key);
-
-	if (!c)
-		return 0;
-	rt_on_destroy(c, BPF_CORE_READ(sk, sk_err), rt_sock_buffers(sk));
-	bpf_map_delete_elem(&rt_conns, &key);
-	return 0;
+	return rt_hash_destroy(sk);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

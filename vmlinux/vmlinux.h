@@ -244,6 +244,24 @@ struct bpf_iter__bpf_map_elem {
 	};
 };
 
+/* Records of tracepoints, as programs on perf's events get them. */
+struct trace_event_raw_sock_msg_length {
+	void *sk;
+	u16 family;
+	int ret;
+	int flags;
+};
+
+struct trace_event_raw_inet_sock_set_state {
+	const void *skaddr;
+	int oldstate;
+	int newstate;
+};
+
+struct trace_event_raw_tcp_event_sk {
+	const void *skaddr;
+};
+
 #pragma clang attribute pop
 
 #include "regs.h"

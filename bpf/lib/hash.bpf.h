@@ -47,4 +47,34 @@ static __always_inline struct rt_conn *rt_hash_conn(const struct sock *sk,
 	return c;
 }
 
+/* A TCP socket changed its state. */
+static __always_inline int rt_hash_state(const struct sock *sk, int old, int new)
+{
+	u64 key = (u64)sk;
+	struct rt_conn *c;
+
+	if (new == RT_TCP_ESTABLISHED)
+		return 0;
+	c = bpf_map_lookup_elem(&rt_conns, &key);
+	if (!c)
+		return 0;
+	if (!rt_on_state(c, old, new, BPF_CORE_READ(sk, sk_err), rt_sock_buffers(sk)) &&
+	    new == RT_TCP_CLOSE)
+		bpf_map_delete_elem(&rt_conns, &key);
+	return 0;
+}
+
+/* A TCP socket is destroyed. */
+static __always_inline int rt_hash_destroy(const struct sock *sk)
+{
+	u64 key = (u64)sk;
+	struct rt_conn *c = bpf_map_lookup_elem(&rt_conns, &key);
+
+	if (!c)
+		return 0;
+	rt_on_destroy(c, BPF_CORE_READ(sk, sk_err), rt_sock_buffers(sk));
+	bpf_map_delete_elem(&rt_conns, &key);
+	return 0;
+}
+
 #endif /* REDTAP_HASH_BPF_H */

@@ -16,7 +16,7 @@ from lib.netns import Netns  # noqa: E402
 from lib.procs import Procs, run  # noqa: E402
 from lib.util import need  # noqa: E402
 
-BACKENDS = ["sock", "syscall"]
+BACKENDS = ["sock", "event", "syscall"]
 
 
 def pytest_sessionstart(session):

@@ -59,15 +59,17 @@ def nobody():
     return [need("setpriv"), *ids, "--inh-caps=-all", "--bounding-set=-all"]
 
 
-def test_both_backends(program):
+def test_all_backends(program):
     status, items, last = doctor(program)
     assert status == 0
     assert {k: v[0] for k, v in items.items() if k.startswith("backend")} == {
         "backend sock": "ok",
+        "backend event": "ok",
         "backend fentry": items["BPF trampolines"][0],
         "backend syscall": "ok",
     }
-    assert last == "redtap will use the backend sock"
+    steady = items["tracepoint programs that are not preempted"][0] == "ok"
+    assert last == f"redtap will use the backend {'sock' if steady else 'event'}"
     for item in ("kernel BTF", "BPF ring buffer", "socket storage", "tracefs", "BPF iterators"):
         assert items[item][0] == "ok", items[item]
 
@@ -83,7 +85,21 @@ def test_trampolines(program):
     assert status == 1 and last.startswith("no backend works here")
 
 
-@pytest.mark.parametrize("backend", ["sock", "syscall"])
+def test_preempted_programs(program):
+    """A backend that this kernel skips runs of is told so, and taken after the others."""
+    status, items, last = doctor(program, "--disable-feature", "steady_tp")
+    assert (status, last) == (0, "redtap will use the backend event")
+    for name in ("sock", "syscall"):
+        verdict, text = items[f"backend {name}"]
+        assert verdict == "ok" and text.endswith("skips some runs"), text
+    assert items["backend event"][1].endswith(")")
+    # Without tracefs there is no other: a doubtful one is better than none.
+    status, _, last = doctor(program, "--disable-feature", "steady_tp",
+                             "--disable-feature", "tracefs")
+    assert (status, last) == (0, "redtap will use the backend sock")
+
+
+@pytest.mark.parametrize("backend", ["sock", "event", "syscall"])
 def test_override(program, backend):
     status, _, last = doctor(program, "--backend", backend)
     assert (status, last) == (0, f"redtap will use the backend {backend}")

@@ -348,7 +348,8 @@ static void test_backends(void **state)
 	} rows[] = {{"auto", RT_BACKEND_AUTO},
 		    {"sock", RT_BACKEND_SOCK},
 		    {"fentry", RT_BACKEND_FENTRY},
-		    {"syscall", RT_BACKEND_SYSCALL}};
+		    {"syscall", RT_BACKEND_SYSCALL},
+		    {"event", RT_BACKEND_EVENT}};
 
 	for (size_t i = 0; i < RT_ARRAY_SIZE(rows); i++) {
 		const struct rt_config_flag flag = {"backend", rows[i].name};

@@ -45,7 +45,7 @@ static const struct {
 	{"pid: nginx\n", "is not a pid"},
 	{"exe: ['']\n", "is empty"},
 	{"backend: sok\n",
-	 ":1: backend: \"sok\" is not one of auto|sock|fentry|syscall; did you mean \"sock\"?"},
+	 ":1: backend: \"sok\" is not one of auto|sock|fentry|syscall|event; did you mean \"sock\"?"},
 	{"backend: Sock\n", "did you mean \"sock\"?"},
 	{"backend: ''\n", "\"\" is not one of"},
 	{"log: {level: verbose}\n", "\"verbose\" is not one of error|warn|info|debug"},

@@ -38,9 +38,41 @@ static const char *syscall_missing(void)
 		(const enum rt_feature[]){RT_FEATURE_TASK_REGS, RT_FEATURE_TRACEFS}, 2);
 }
 
+static const char *event_missing(void)
+{
+	return rt_features__missing((const enum rt_feature[]){RT_FEATURE_SOCK_LENGTH,
+							      RT_FEATURE_TASK_REGS,
+							      RT_FEATURE_TRACEFS},
+				    3);
+}
+
+static const char *no_doubt(void)
+{
+	return NULL;
+}
+
+static const char *tracepoint_doubt(void)
+{
+	return rt_features__has(RT_FEATURE_STEADY_TP) ?
+		       NULL :
+		       "this kernel preempts tracepoints' programs, and skips some runs";
+}
+
+static const char *trampoline_doubt(void)
+{
+	return rt_features__has(RT_FEATURE_STEADY_FN) ?
+		       NULL :
+		       "this kernel can preempt trampolines' programs, and then skips some runs";
+}
+
 static const char *const sock_programs[] = {
 	"rt_sock_send",	   "rt_sock_recv", "rt_sock_state",
 	"rt_sock_destroy", "rt_proc_exec", "rt_proc_exit", NULL,
+};
+
+static const char *const event_programs[] = {
+	"rt_event_send", "rt_event_recv", "rt_event_state", "rt_event_gone",
+	"rt_proc_exec",	 "rt_proc_exit",  NULL,
 };
 
 /* TCP's states and ends are told as the sock backend is told of them. */
@@ -58,12 +90,21 @@ static const char *const syscall_programs[] = {
 
 const struct rt_backend rt_backends[] = {
 	{"sock", RT_BACKEND_SOCK, "socket tracepoints, Linux 6.3", sock_programs, true,
-	 sock_missing},
+	 sock_missing, tracepoint_doubt},
+	{"event", RT_BACKEND_EVENT, "socket tracepoints by perf events, Linux 6.3", event_programs,
+	 false, event_missing, no_doubt},
 	{"syscall", RT_BACKEND_SYSCALL, "syscall exit tracepoints, Linux 5.15", syscall_programs,
-	 false, syscall_missing},
-	/* Last, so only by name: on preemptible kernels runs of it were skipped in
-	 * tests (redtap_program_skips_total), on 6.18 three of 8,000. */
+	 false, syscall_missing, tracepoint_doubt},
 	{"fentry", RT_BACKEND_FENTRY, "trampolines, Linux 5.17", fentry_programs, true,
-	 fentry_missing},
+	 fentry_missing, trampoline_doubt},
 };
 const size_t rt_nr_backends = RT_ARRAY_SIZE(rt_backends);
+
+const struct rt_backend *rt_backend__by_rank(size_t rank)
+{
+	for (int doubtful = 0; doubtful < 2; doubtful++)
+		for (size_t i = 0; i < rt_nr_backends; i++)
+			if (!!rt_backends[i].doubt() == doubtful && rank-- == 0)
+				return &rt_backends[i];
+	return NULL;
+}

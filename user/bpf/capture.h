@@ -18,7 +18,7 @@ struct rt_bpf;
 /* What the consumer is told; `data` is one record, `len` bytes of it are there. */
 typedef void (*rt_record_fn)(void *ctx, const void *data, u32 len);
 
-/* Backends in order of preference; see backends.c. */
+/* See backends.c. */
 struct rt_backend {
 	const char *name;
 	enum rt_backend_choice id;
@@ -29,9 +29,14 @@ struct rt_backend {
 	bool storage;
 	/* A reason why this kernel or these privileges cannot carry it, or NULL. */
 	const char *(*missing)(void);
+	/* Why this kernel may skip runs of its programs, or NULL. Then any other is preferred. */
+	const char *(*doubt)(void);
 };
 extern const struct rt_backend rt_backends[];
 extern const size_t rt_nr_backends;
+
+/* The backends in order of preference on this kernel; NULL past the last. */
+const struct rt_backend *rt_backend__by_rank(size_t rank);
 
 /*
  * Loads and attaches. On failure returns -errno and one sentence in errbuf:

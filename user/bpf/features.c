@@ -14,6 +14,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -139,6 +140,26 @@ static bool probe_fentry(void)
 	return link >= 0;
 }
 
+/*
+ * A task that is preempted inside a program keeps it "active" on that CPU, and the
+ * kernel skips its runs for all other tasks there. Since commit a46023d5616e
+ * (Linux 7.0) tracepoints hold the guard of this type, and no longer one against
+ * preemption, while their programs run.
+ */
+static bool probe_steady_tp(void)
+{
+	return !has_type("class_srcu_fast_notrace_t", BTF_KIND_TYPEDEF);
+}
+
+/* Trampolines only forbid migration. Whether a kernel that can preempt does so is
+ * decided at boot, or even later: PREEMPT_DYNAMIC is not sure. */
+static bool probe_steady_fn(void)
+{
+	struct utsname u;
+
+	return !uname(&u) && !strstr(u.version, "PREEMPT");
+}
+
 static bool probe_tracefs(void)
 {
 	int fd = rt_tracefs__open();
@@ -207,6 +228,8 @@ static const struct {
 	[RT_FEATURE_TASK_REGS] = {probe_task_regs, RT_FEATURE_PRIVILEGE},
 	[RT_FEATURE_SK_STORAGE] = {probe_sk_storage, RT_FEATURE_PRIVILEGE},
 	[RT_FEATURE_FENTRY] = {probe_fentry, RT_FEATURE_PRIVILEGE},
+	[RT_FEATURE_STEADY_TP] = {probe_steady_tp, RT_FEATURE_BTF},
+	[RT_FEATURE_STEADY_FN] = {probe_steady_fn, RT_FEATURE_STEADY_FN},
 	[RT_FEATURE_TRACEFS] = {probe_tracefs, RT_FEATURE_TRACEFS},
 	[RT_FEATURE_ITER] = {probe_iter, RT_FEATURE_BTF},
 	[RT_FEATURE_UPROBE] = {probe_uprobe, RT_FEATURE_UPROBE},

@@ -26,26 +26,30 @@
 /* PROC_PID_INIT_INO (include/linux/proc_ns.h) */
 #define RT_PID_NS_INITIAL 0xEFFFFFFCu
 
-/* The tracepoints of the syscall backend, by program. */
+/* The tracepoints that programs of type tracepoint are for. */
 static const struct {
 	const char *program;
 	const char *event;
 	bool optional; /* newer or architecture-specific calls */
-} sys_events[] = {
-	{"rt_sys_send", "sys_exit_write", false},
-	{"rt_sys_send", "sys_exit_writev", false},
-	{"rt_sys_send", "sys_exit_sendto", false},
-	{"rt_sys_send", "sys_exit_sendmsg", false},
-	{"rt_sys_send", "sys_exit_sendmmsg", false},
-	{"rt_sys_send", "sys_exit_sendfile64", false},
-	{"rt_sys_send", "sys_exit_pwritev2", true},
-	{"rt_sys_recv", "sys_exit_read", false},
-	{"rt_sys_recv", "sys_exit_readv", false},
-	{"rt_sys_recv", "sys_exit_recvfrom", false},
-	{"rt_sys_recv", "sys_exit_recvmsg", false},
-	{"rt_sys_recv", "sys_exit_recvmmsg", false},
-	{"rt_sys_recv", "sys_exit_preadv2", true},
-	{"rt_sys_splice", "sys_exit_splice", false},
+} events[] = {
+	{"rt_sys_send", "syscalls/sys_exit_write", false},
+	{"rt_sys_send", "syscalls/sys_exit_writev", false},
+	{"rt_sys_send", "syscalls/sys_exit_sendto", false},
+	{"rt_sys_send", "syscalls/sys_exit_sendmsg", false},
+	{"rt_sys_send", "syscalls/sys_exit_sendmmsg", false},
+	{"rt_sys_send", "syscalls/sys_exit_sendfile64", false},
+	{"rt_sys_send", "syscalls/sys_exit_pwritev2", true},
+	{"rt_sys_recv", "syscalls/sys_exit_read", false},
+	{"rt_sys_recv", "syscalls/sys_exit_readv", false},
+	{"rt_sys_recv", "syscalls/sys_exit_recvfrom", false},
+	{"rt_sys_recv", "syscalls/sys_exit_recvmsg", false},
+	{"rt_sys_recv", "syscalls/sys_exit_recvmmsg", false},
+	{"rt_sys_recv", "syscalls/sys_exit_preadv2", true},
+	{"rt_sys_splice", "syscalls/sys_exit_splice", false},
+	{"rt_event_send", "sock/sock_send_length", false},
+	{"rt_event_recv", "sock/sock_recv_length", false},
+	{"rt_event_state", "sock/inet_sock_set_state", false},
+	{"rt_event_gone", "tcp/tcp_destroy_sock", false},
 };
 
 /* libbpf's log sits one level below ours; the first warning of an attempt is
@@ -149,7 +153,7 @@ static int event_id(int tracefs, const char *event)
 	char path[96], text[16] = "";
 	__cleanup_fd int fd = -1;
 
-	snprintf(path, sizeof(path), "events/syscalls/%s/id", event);
+	snprintf(path, sizeof(path), "events/%s/id", event);
 	fd = openat(tracefs, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
 		return -ENOENT;
@@ -182,14 +186,17 @@ static int attach_events(struct rt_bpf *b)
 
 	if (tracefs < 0)
 		return tracefs;
-	for (size_t i = 0; i < RT_ARRAY_SIZE(sys_events); i++) {
-		struct bpf_program *prog = bpf_object__find_program_by_name(
-			b->skel->obj, sys_events[i].program);
-		int err = attach_event(b, prog, tracefs, sys_events[i].event);
+	for (size_t i = 0; i < RT_ARRAY_SIZE(events); i++) {
+		struct bpf_program *prog;
+		int err;
 
-		if (err && !(sys_events[i].optional && err == -ENOENT)) {
+		if (!is_listed(b->backend->programs, events[i].program))
+			continue;
+		prog = bpf_object__find_program_by_name(b->skel->obj, events[i].program);
+		err = attach_event(b, prog, tracefs, events[i].event);
+		if (err && !(events[i].optional && err == -ENOENT)) {
 			snprintf(libbpf_reason, sizeof(libbpf_reason), "tracepoint %s: %s",
-				 sys_events[i].event, strerror(-err));
+				 events[i].event, strerror(-err));
 			return err;
 		}
 	}
@@ -214,19 +221,23 @@ static int attach_iter(struct rt_bpf *b, struct bpf_program *prog, struct bpf_ma
 
 static int attach(struct rt_bpf *b)
 {
+	const char *const *programs = b->backend->programs;
 	struct redtap_bpf *s = b->skel;
 	struct bpf_program *prog;
+	bool has_events = false;
 	int err;
 
-	for (size_t i = 0; b->backend->programs[i]; i++) {
-		prog = bpf_object__find_program_by_name(s->obj, b->backend->programs[i]);
-		if (bpf_program__type(prog) != BPF_PROG_TYPE_TRACING)
+	for (size_t i = 0; programs[i]; i++) {
+		prog = bpf_object__find_program_by_name(s->obj, programs[i]);
+		if (bpf_program__type(prog) != BPF_PROG_TYPE_TRACING) {
+			has_events = true;
 			continue;
+		}
 		err = keep(b, bpf_program__attach(prog));
 		if (err)
 			return err;
 	}
-	if (b->backend->id == RT_BACKEND_SYSCALL) {
+	if (has_events) {
 		err = attach_events(b);
 		if (err)
 			return err;
@@ -340,11 +351,11 @@ static int check_basics(const struct rt_config *cfg, char *errbuf, size_t errlen
 static int choose_backend(struct rt_bpf *b, const struct rt_config *cfg,
 			  const struct rt_sig *sigs, u32 nr_sigs, char *errbuf, size_t errlen)
 {
+	const struct rt_backend *be;
 	char why[400] = "";
 	int err = -ENOTSUP;
 
-	for (size_t i = 0; i < rt_nr_backends; i++) {
-		const struct rt_backend *be = &rt_backends[i];
+	for (size_t i = 0; (be = rt_backend__by_rank(i)); i++) {
 		const char *missing;
 		size_t n = strlen(why);
 

@@ -89,13 +89,16 @@ static bool try_backend(const struct rt_config *cfg, const struct rt_backend *be
 		return false;
 	}
 	rt_bpf__free(bpf);
-	printf("ok   backend %s (%s)\n", be->name, be->text);
+	if (be->doubt())
+		printf("ok   backend %s (%s): %s\n", be->name, be->text, be->doubt());
+	else
+		printf("ok   backend %s (%s)\n", be->name, be->text);
 	return true;
 }
 
 int rt_cmd_doctor(int argc, char **argv)
 {
-	const struct rt_backend *chosen = NULL;
+	const struct rt_backend *be, *chosen = NULL;
 	struct rt_config *cfg;
 	struct utsname u;
 	int status;
@@ -114,9 +117,7 @@ int rt_cmd_doctor(int argc, char **argv)
 	if (*cfg->btf)
 		printf("ok   BTF of --btf (%s): in the place of the kernel's own\n", cfg->btf);
 	print_capabilities();
-	for (size_t i = 0; i < rt_nr_backends; i++) {
-		const struct rt_backend *be = &rt_backends[i];
-
+	for (size_t i = 0; (be = rt_backend__by_rank(i)); i++) {
 		if (!try_backend(cfg, be))
 			continue;
 		if (!chosen && (cfg->backend == RT_BACKEND_AUTO || cfg->backend == (int)be->id))

@@ -36,6 +36,7 @@ enum rt_backend_choice {
 	RT_BACKEND_SOCK = 1,
 	RT_BACKEND_FENTRY = 2,
 	RT_BACKEND_SYSCALL = 3,
+	RT_BACKEND_EVENT = 4,
 };
 
 struct rt_config {

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* One operation on a socket, as the hooks at the socket layer tell it: what the
+ * backends do with it once they know the socket. */
+#ifndef REDTAP_OP_BPF_H
+#define REDTAP_OP_BPF_H
+
+#include "lib/capture.bpf.h"
+#include "lib/hash.bpf.h"
+#include "lib/storage.bpf.h"
+
+/* Whether bytes moved. If not, all there is to tell is told: an end or an error. */
+static __always_inline bool rt_op_moved(struct rt_conn *c, const struct sock *sk, u8 dir, int ret)
+{
+	if (ret > 0)
+		return true;
+	if (ret || rt_sock_at_end(sk))
+		rt_on_nothing(c, dir, ret);
+	return false;
+}
+
+/* The state of a socket that bytes were moved on; NULL: nothing more to do. For
+ * programs that may read a socket's own storage. */
+static __always_inline struct rt_conn *rt_op_conn(struct sock *sk, bool hashed, u64 id, u8 dir,
+						  int ret)
+{
+	struct socket *socket = sk->sk_socket;
+	struct rt_conn *c;
+
+	/* The kernel's own sockets have no file; the caller's buffer is not theirs. */
+	if (!socket || !socket->file)
+		return NULL;
+	if (hashed)
+		c = rt_hash_conn(sk, socket, id >> 32, ret > 0);
+	else
+		c = rt_storage_conn(sk, socket, id >> 32, ret > 0);
+	return c && rt_op_moved(c, sk, dir, ret) ? c : NULL;
+}
+
+/* The bytes themselves, found by the registers of the call that the task is in. */
+static __always_inline void rt_op_data(struct rt_conn *c, const struct file *file, u64 id, u8 dir,
+				       int ret, bool blind)
+{
+	const struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	struct rt_uio u = {};
+
+	if (!blind && rt_file_of_fd(RT_REGS_ARG1(regs)) == file)
+		rt_uio_from_regs(&u, regs, c, (u32)id, ret);
+	rt_on_data(c, &u, ret, id, dir);
+}
+
+#endif /* REDTAP_OP_BPF_H */
