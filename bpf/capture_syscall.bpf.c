@@ -90,16 +90,11 @@ static __always_inline int rt_syscall_mmsg(const struct pt_regs *regs, u32 fd, u
 	return 0;
 }
 
-static __always_inline const struct pt_regs *rt_regs(void)
-{
-	return (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-}
-
 /* sys_exit_{write,writev,sendto,sendmsg,sendmmsg,sendfile64,pwritev2} */
 SEC("?tp")
 int rt_sys_send(struct syscall_exit_ctx *ctx)
 {
-	const struct pt_regs *regs = rt_regs();
+	const struct pt_regs *regs = rt_task_regs();
 
 	if (ctx->ret == -RT_EAGAIN)
 		return 0;
@@ -112,7 +107,7 @@ int rt_sys_send(struct syscall_exit_ctx *ctx)
 SEC("?tp")
 int rt_sys_recv(struct syscall_exit_ctx *ctx)
 {
-	const struct pt_regs *regs = rt_regs();
+	const struct pt_regs *regs = rt_task_regs();
 	u64 flags = 0;
 
 	if (ctx->ret == -RT_EAGAIN)
@@ -132,7 +127,7 @@ int rt_sys_recv(struct syscall_exit_ctx *ctx)
 SEC("?tp")
 int rt_sys_splice(struct syscall_exit_ctx *ctx)
 {
-	const struct pt_regs *regs = rt_regs();
+	const struct pt_regs *regs = rt_task_regs();
 
 	if (ctx->ret <= 0)
 		return 0;
@@ -140,13 +135,13 @@ int rt_sys_splice(struct syscall_exit_ctx *ctx)
 	return rt_syscall_op(regs, RT_REGS_ARG3(regs), RT_SEND, ctx->ret, true);
 }
 
-SEC("?tp_btf/inet_sock_set_state")
+SEC("?raw_tp/inet_sock_set_state")
 int BPF_PROG(rt_sys_state, struct sock *sk, int old, int new)
 {
 	return rt_hash_state(sk, old, new);
 }
 
-SEC("?tp_btf/tcp_destroy_sock")
+SEC("?raw_tp/tcp_destroy_sock")
 int BPF_PROG(rt_sys_destroy, struct sock *sk)
 {
 	return rt_hash_destroy(sk);

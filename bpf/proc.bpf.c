@@ -69,7 +69,7 @@ static __always_inline int rt_proc_forget(u32 pid)
 	return 0;
 }
 
-SEC("?tp_btf/sched_process_exec")
+SEC("?raw_tp/sched_process_exec")
 int BPF_PROG(rt_proc_exec, struct task_struct *task)
 {
 	/* Asked at once, so that the answer is there at the first operation. */
@@ -78,11 +78,11 @@ int BPF_PROG(rt_proc_exec, struct task_struct *task)
 	return rt_proc_forget(bpf_get_current_pid_tgid() >> 32);
 }
 
-SEC("?tp_btf/sched_process_exit")
+SEC("?raw_tp/sched_process_exit")
 int BPF_PROG(rt_proc_exit, struct task_struct *task)
 {
 	/* The process ends with its last thread, which need not be its leader. */
-	if (task->signal->live.counter)
+	if (BPF_CORE_READ(task, signal, live.counter))
 		return 0;
 	return rt_proc_forget(bpf_get_current_pid_tgid() >> 32);
 }

@@ -29,7 +29,7 @@ static __always_inline struct rt_conn *rt_op_conn(struct sock *sk, bool hashed, 
 	/* The kernel's own sockets have no file; the caller's buffer is not theirs. */
 	if (!socket || !socket->file)
 		return NULL;
-	if (hashed)
+	if (hashed || rt_cfg.hash_only)
 		c = rt_hash_conn(sk, socket, id >> 32, ret > 0);
 	else
 		c = rt_storage_conn(sk, socket, id >> 32, ret > 0);
@@ -40,7 +40,7 @@ static __always_inline struct rt_conn *rt_op_conn(struct sock *sk, bool hashed, 
 static __always_inline void rt_op_data(struct rt_conn *c, const struct file *file, u64 id, u8 dir,
 				       int ret, bool blind)
 {
-	const struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	const struct pt_regs *regs = rt_task_regs();
 	struct rt_uio u = {};
 
 	if (!blind && rt_file_of_fd(RT_REGS_ARG1(regs)) == file)

@@ -8,6 +8,7 @@
 
 #include "lib/maps.bpf.h"
 #include "lib/stat.bpf.h"
+#include "lib/task.bpf.h"
 
 #define RT_PF_IO_WORKER 0x00000010
 
@@ -88,12 +89,14 @@ static __always_inline u64 rt_mmsg_entry(struct rt_conn *c, u64 vec, u32 vlen, u
 /* The file behind a descriptor of the current task; NULL: none. */
 static __always_inline struct file *rt_file_of_fd(u32 fd)
 {
-	struct fdtable *fdt = bpf_get_current_task_btf()->files->fdt;
+	struct task_struct *task = rt_task();
+	struct files_struct *files = RT_TASK_READ(task, files);
+	struct fdtable *fdt = RT_TASK_READ(files, fdt);
 	struct file *file = NULL;
 
-	if (fd >= fdt->max_fds)
+	if (fd >= RT_TASK_READ(fdt, max_fds))
 		return NULL;
-	if (bpf_probe_read_kernel(&file, sizeof(file), fdt->fd + fd))
+	if (bpf_probe_read_kernel(&file, sizeof(file), RT_TASK_READ(fdt, fd) + fd))
 		return NULL;
 	return file;
 }
@@ -108,7 +111,7 @@ static __always_inline void rt_uio_from_regs(struct rt_uio *u, const struct pt_r
 	u->base = 0;
 	u->nr = 0;
 	/* A worker's registers are not those of the call it works for. */
-	if (!RT_REGS_NATIVE(regs) || (bpf_get_current_task_btf()->flags & RT_PF_IO_WORKER))
+	if (!RT_REGS_NATIVE(regs) || (RT_TASK_READ(rt_task(), flags) & RT_PF_IO_WORKER))
 		return;
 
 	switch (RT_REGS_NR(regs)) {

@@ -10,16 +10,15 @@
 
 static const char *sock_missing(void)
 {
-	return rt_features__missing((const enum rt_feature[]){RT_FEATURE_SOCK_LENGTH,
-							      RT_FEATURE_TASK_REGS,
-							      RT_FEATURE_SK_STORAGE},
+	return rt_features__missing((const enum rt_feature[]){RT_FEATURE_PRIVILEGE,
+							      RT_FEATURE_SOCK_LENGTH,
+							      RT_FEATURE_ITER},
 				    3);
 }
 
 static const char *fentry_missing(void)
 {
-	static const enum rt_feature list[] = {RT_FEATURE_BTF, RT_FEATURE_FENTRY,
-					       RT_FEATURE_SK_STORAGE};
+	static const enum rt_feature list[] = {RT_FEATURE_BTF, RT_FEATURE_FENTRY, RT_FEATURE_ITER};
 	static char why[256];
 	const char *detail, *need;
 
@@ -34,16 +33,17 @@ static const char *fentry_missing(void)
 
 static const char *syscall_missing(void)
 {
-	return rt_features__missing(
-		(const enum rt_feature[]){RT_FEATURE_TASK_REGS, RT_FEATURE_TRACEFS}, 2);
+	return rt_features__missing((const enum rt_feature[]){RT_FEATURE_PRIVILEGE,
+							      RT_FEATURE_TRACEFS, RT_FEATURE_ITER},
+				    3);
 }
 
 static const char *event_missing(void)
 {
-	return rt_features__missing((const enum rt_feature[]){RT_FEATURE_SOCK_LENGTH,
-							      RT_FEATURE_TASK_REGS,
-							      RT_FEATURE_TRACEFS},
-				    3);
+	return rt_features__missing((const enum rt_feature[]){RT_FEATURE_PRIVILEGE,
+							      RT_FEATURE_SOCK_LENGTH,
+							      RT_FEATURE_TRACEFS, RT_FEATURE_ITER},
+				    4);
 }
 
 static const char *no_doubt(void)

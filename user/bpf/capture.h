@@ -25,7 +25,8 @@ struct rt_backend {
 	const char *text; /* for doctor */
 	/* NULL-terminated names of the programs to load; all are attached. */
 	const char *const *programs;
-	/* Whether sockets' own storage is used beside the hash map. */
+	/* Whether it can use sockets' own storage beside the hash map, which serves
+	 * all sockets where the kernel has none. */
 	bool storage;
 	/* A reason why this kernel or these privileges cannot carry it, or NULL. */
 	const char *(*missing)(void);

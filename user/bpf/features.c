@@ -89,6 +89,11 @@ static bool probe_sock_length(void)
 
 static bool probe_task_regs(void)
 {
+	if (!rt_features__has(RT_FEATURE_BTF)) {
+		snprintf(details[RT_FEATURE_TASK_REGS], sizeof(details[0]),
+			 "cannot be used without kernel BTF");
+		return false;
+	}
 	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_task_pt_regs, NULL) == 1;
 }
 

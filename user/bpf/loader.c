@@ -78,9 +78,34 @@ static bool is_listed(const char *const *programs, const char *name)
 	return false;
 }
 
+/* Whether this run needs the program; those of the sweep are not asked for here.
+ * Without socket storage, the hash map's programs take the place of its own. */
+static bool is_on(const struct rt_bpf *b, const struct bpf_program *prog)
+{
+	static const char *const twins[][2] = {{"rt_sock_state", "rt_sys_state"},
+					       {"rt_sock_destroy", "rt_sys_destroy"}};
+	const char *name = bpf_program__name(prog);
+
+	for (size_t i = 0; b->backend->storage && !b->storage && i < RT_ARRAY_SIZE(twins); i++) {
+		if (strcmp(name, twins[i][0]) == 0)
+			return false;
+		if (strcmp(name, twins[i][1]) == 0)
+			name = twins[i][0];
+	}
+	return is_listed(b->backend->programs, name);
+}
+
 static bool is_resp_row(const struct rt_sig *sig)
 {
 	return sig->kind == RT_SIG_RESPONSE || sig->kind == RT_SIG_INTERIM;
+}
+
+/* THREAD_SIZE of x86-64 and arm64 (arch/.../include/asm/thread_info.h, memory.h). */
+static u32 kernel_stack_size(void)
+{
+	long page = sysconf(_SC_PAGESIZE);
+
+	return page > 16384 ? (u32)page : 16384;
 }
 
 static int fill_config(struct rt_bpf_cfg *c, const struct rt_bpf *b, const struct rt_config *cfg,
@@ -103,6 +128,8 @@ static int fill_config(struct rt_bpf_cfg *c, const struct rt_bpf *b, const struc
 	c->nr_pids = b->scope.nr_pids;
 	c->nr_exes = (u32)cfg->exe.n;
 	c->nr_ports = b->scope.nr_ports;
+	c->hash_only = !b->storage;
+	c->stack_size = rt_features__has(RT_FEATURE_TASK_REGS) ? 0 : kernel_stack_size();
 	memcpy(c->ports, b->scope.ports, sizeof(c->ports));
 	c->nr_req_sigs = c->nr_resp_sigs = 0;
 	for (u32 i = 0; i < nr_sigs; i++) {
@@ -221,15 +248,15 @@ static int attach_iter(struct rt_bpf *b, struct bpf_program *prog, struct bpf_ma
 
 static int attach(struct rt_bpf *b)
 {
-	const char *const *programs = b->backend->programs;
 	struct redtap_bpf *s = b->skel;
 	struct bpf_program *prog;
 	bool has_events = false;
 	int err;
 
-	for (size_t i = 0; programs[i]; i++) {
-		prog = bpf_object__find_program_by_name(s->obj, programs[i]);
-		if (bpf_program__type(prog) != BPF_PROG_TYPE_TRACING) {
+	bpf_object__for_each_program (prog, s->obj) {
+		if (!is_on(b, prog))
+			continue;
+		if (bpf_program__type(prog) == BPF_PROG_TYPE_TRACEPOINT) {
 			has_events = true;
 			continue;
 		}
@@ -243,7 +270,7 @@ static int attach(struct rt_bpf *b)
 			return err;
 	}
 	err = attach_iter(b, s->progs.rt_sweep_conns, s->maps.rt_conns, &b->sweep_conns);
-	if (!err && b->backend->storage)
+	if (!err && b->storage)
 		err = attach_iter(b, s->progs.rt_sweep_socks, s->maps.rt_socks, &b->sweep_socks);
 	return err;
 }
@@ -271,22 +298,19 @@ static int try_backend(struct rt_bpf *b, const struct rt_backend *be, const stru
 
 	libbpf_reason[0] = 0;
 	b->backend = be;
+	b->storage = be->storage && rt_features__has(RT_FEATURE_SK_STORAGE);
 	b->skel = s = redtap_bpf__open_opts(&opts);
 	if (!s)
 		return -errno;
 	err = fill_config((struct rt_bpf_cfg *)&s->rodata->rt_cfg, b, cfg, sigs, nr_sigs);
 	if (err)
 		goto fail;
-	bpf_object__for_each_program(prog, s->obj)
-	{
-		const char *name = bpf_program__name(prog);
-		bool on = is_listed(be->programs, name) || prog == s->progs.rt_sweep_conns ||
-			  (be->storage && prog == s->progs.rt_sweep_socks);
-
-		bpf_program__set_autoload(prog, on);
-	}
+	bpf_object__for_each_program (prog, s->obj)
+		bpf_program__set_autoload(prog, is_on(b, prog));
+	bpf_program__set_autoload(s->progs.rt_sweep_conns, true);
+	bpf_program__set_autoload(s->progs.rt_sweep_socks, b->storage);
 	bpf_map__set_max_entries(s->maps.rt_ring, (u32)cfg->ring_size);
-	bpf_map__set_autocreate(s->maps.rt_socks, be->storage);
+	bpf_map__set_autocreate(s->maps.rt_socks, b->storage);
 	bpf_map__set_autocreate(s->maps.rt_calls, be->id == RT_BACKEND_FENTRY);
 	if (!b->scope.nr_cgroups)
 		bpf_map__set_max_entries(s->maps.rt_cgroups, 1);

@@ -16,6 +16,7 @@
 struct rt_bpf {
 	const struct rt_config *cfg; /* borrowed */
 	const struct rt_backend *backend;
+	bool storage; /* TCP sockets' state is in their storage, not in the hash map */
 	struct redtap_bpf *skel;
 	struct rt_scope scope;
 	struct bpf_link *links[RT_LINKS_MAX];

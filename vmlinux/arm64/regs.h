@@ -11,14 +11,17 @@ struct pt_regs {
 	s32 syscallno;
 } __attribute__((preserve_access_index));
 
-#define RT_REGS_NR(r) ((int)(r)->syscallno)
+/* RT_TASK_READ: lib/task.bpf.h */
+#define RT_REGS_NR(r) ((int)RT_TASK_READ(r, syscallno))
 /* regs[0] holds the return value at syscall exit; orig_x0 keeps the argument. */
-#define RT_REGS_ARG1(r) ((r)->orig_x0)
-#define RT_REGS_ARG2(r) ((r)->regs[1])
-#define RT_REGS_ARG3(r) ((r)->regs[2])
-#define RT_REGS_ARG4(r) ((r)->regs[3])
+#define RT_REGS_ARG1(r) RT_TASK_READ(r, orig_x0)
+#define RT_REGS_ARG2(r) RT_TASK_READ(r, regs[1])
+#define RT_REGS_ARG3(r) RT_TASK_READ(r, regs[2])
+#define RT_REGS_ARG4(r) RT_TASK_READ(r, regs[3])
 /* PSR_MODE32_BIT: a 32-bit task has other call numbers. */
-#define RT_REGS_NATIVE(r) (!((r)->pstate & 0x10))
+#define RT_REGS_NATIVE(r) (!(RT_TASK_READ(r, pstate) & 0x10))
+/* Bytes above the registers. */
+#define RT_REGS_PAD 0
 
 enum {
 	RT_NR_read = 63,

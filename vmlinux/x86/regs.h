@@ -15,13 +15,16 @@ struct pt_regs {
 	unsigned short cs;
 } __attribute__((preserve_access_index));
 
-#define RT_REGS_NR(r) ((int)(r)->orig_ax)
-#define RT_REGS_ARG1(r) ((r)->di)
-#define RT_REGS_ARG2(r) ((r)->si)
-#define RT_REGS_ARG3(r) ((r)->dx)
-#define RT_REGS_ARG4(r) ((r)->r10)
+/* RT_TASK_READ: lib/task.bpf.h */
+#define RT_REGS_NR(r) ((int)RT_TASK_READ(r, orig_ax))
+#define RT_REGS_ARG1(r) RT_TASK_READ(r, di)
+#define RT_REGS_ARG2(r) RT_TASK_READ(r, si)
+#define RT_REGS_ARG3(r) RT_TASK_READ(r, dx)
+#define RT_REGS_ARG4(r) RT_TASK_READ(r, r10)
 /* __USER_CS: a 32-bit task has another selector, and other call numbers. */
-#define RT_REGS_NATIVE(r) ((r)->cs == 0x33)
+#define RT_REGS_NATIVE(r) (RT_TASK_READ(r, cs) == 0x33)
+/* Bytes above the registers, of kernels with CONFIG_X86_FRED (TOP_OF_KERNEL_STACK_PADDING). */
+#define RT_REGS_PAD 16
 
 enum {
 	RT_NR_read = 0,
