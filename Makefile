@@ -86,7 +86,7 @@ PYTEST_DIRS := $(wildcard tests/e2e tests/bpf)
 .SECONDARY:
 .SUFFIXES:
 .PHONY: all cross demo test lint unit check fuzz e2e bench install uninstall clean help setup \
-	test-kernels test-programs bench-programs FORCE
+	test-kernels check-cross test-programs bench-programs FORCE
 
 all: $(BUILD)/redtap ## build the program, $(BUILD)/redtap
 
@@ -206,8 +206,8 @@ $(BUILD)/bench/bench_%: tests/bench/bench_%.c $(LIB_OBJ) $(BUILD)/.sources
 
 RUN := $(PYTHON) tests/run.py --results $(BUILD)/results
 # What `make test` makes, and the results it must find afterwards.
-STAGES := lint check fuzz e2e
-RESULTS := lint unit check fuzz e2e
+STAGES := lint check-cross check fuzz e2e
+RESULTS := lint cross unit check fuzz e2e
 
 setup: ## install the packages for building, testing, benching and the demo (root)
 	tools/setup.sh
@@ -227,6 +227,9 @@ test: ## everything that must hold: packages, build, style, tests, fuzz, end to 
 
 lint: ## style, layering and kernel type checks
 	@$(RUN) lint tools/check_style.sh tools/check_layers.sh tools/check_vmlinux.sh
+
+check-cross: cross ## whether `make cross` made what it should
+	@RT_CROSS=$(CROSS_BUILD) $(RUN) lint --name cross tools/check_cross.sh
 
 unit: $(UNIT_BIN) ## unit tests
 	@$(RUN) unit unit $(UNIT_BIN)
@@ -259,6 +262,7 @@ $(BUILD)/vm/%: tests/vm/%.c tests/vm/traffic.c $(LIB_OBJ) $(BUILD)/.sources
 test-kernels: all $(BUILD)/vm/exact $(BUILD)/vm/verify ## each backend on other kernels, in QEMU: one table
 	@tools/setup.sh build vm
 	@$(MAKE) cross CROSS_TARGETS="$(addprefix $(CROSS_BUILD)/,redtap vm/exact vm/verify)"
+	@tools/check_vmlinux.sh --arch arm64
 	@$(PYTHON) tests/vm/matrix.py --build $(BUILD)
 
 demo: ## a real nginx under load, and what redtap says about it (root)

@@ -97,7 +97,7 @@ def stage_unit(args):
 
 def stage_lint(args):
     """Check scripts: each is one test, and prints what it found."""
-    tally = Tally(args.results, "lint")
+    tally = Tally(args.results, args.name)
     for script in args.scripts:
         status, out = run([script], LINT_SECONDS)
         if status == 0:
@@ -193,6 +193,7 @@ def main():
     p.add_argument("name")
     p.add_argument("programs", nargs="*")
     p = stages.add_parser("lint")
+    p.add_argument("--name", default="lint")
     p.add_argument("scripts", nargs="*")
     p = stages.add_parser("fuzz")
     p.add_argument("--seconds", type=int, required=True)
