@@ -86,7 +86,7 @@ PYTEST_DIRS := $(wildcard tests/e2e tests/bpf)
 .SECONDARY:
 .SUFFIXES:
 .PHONY: all cross demo test lint unit check fuzz e2e bench install uninstall clean help setup \
-	test-kernels check-cross test-programs bench-programs FORCE
+	smoke-kernel test-kernels check-cross test-programs bench-programs FORCE
 
 all: $(BUILD)/redtap ## build the program, $(BUILD)/redtap
 
@@ -206,8 +206,8 @@ $(BUILD)/bench/bench_%: tests/bench/bench_%.c $(LIB_OBJ) $(BUILD)/.sources
 
 RUN := $(PYTHON) tests/run.py --results $(BUILD)/results
 # What `make test` makes, and the results it must find afterwards.
-STAGES := lint check-cross check fuzz e2e
-RESULTS := lint cross unit check fuzz e2e
+STAGES := lint check-cross check fuzz smoke-kernel e2e
+RESULTS := lint cross unit check fuzz kernel e2e
 
 setup: ## install the packages for building, testing, benching and the demo (root)
 	tools/setup.sh
@@ -218,7 +218,7 @@ test: ## everything that must hold: packages, build, style, tests, fuzz, end to 
 	@if [ "$$(id -u)" != 0 ]; then \
 		echo "make test needs root: it loads BPF programs and makes network namespaces." >&2; \
 		echo "Without root: make lint unit check fuzz" >&2; exit 1; fi
-	tools/setup.sh build test
+	tools/setup.sh build test vm
 	@rm -rf $(BUILD)/results
 	@$(MAKE) all
 	@for stage in $(STAGES); do \
@@ -258,6 +258,9 @@ $(BUILD)/vm/%: tests/vm/%.c tests/vm/traffic.c $(LIB_OBJ) $(BUILD)/.sources
 	$(call msg,TEST,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(REDTAP_CFLAGS) $(CFLAGS) -o $@ $(filter %.c %.o,$^) $(LIBS)
+
+smoke-kernel: all $(BUILD)/vm/exact $(BUILD)/vm/verify ## exact counts on one other kernel, in QEMU
+	@BUILD=$(BUILD) $(RUN) unit kernel tests/vm/smoke
 
 test-kernels: all $(BUILD)/vm/exact $(BUILD)/vm/verify ## each backend on other kernels, in QEMU: one table
 	@tools/setup.sh build vm

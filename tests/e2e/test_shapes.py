@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HTTP in all its shapes, seen from both ends, on both backends.
+"""HTTP in all its shapes, seen from both ends, on three backends.
 
 shapes/player.py plays every script of shapes/shapes.py once per backend, under
 one `redtap trace` and one `redtap run`; each test then judges one shape by the
@@ -81,7 +81,7 @@ class Played:
         )
 
 
-@pytest.fixture(scope="module", params=BACKENDS)
+@pytest.fixture(scope="module", params=[*BACKENDS, "event"])
 def played(request):
     return Played(request.param)
 

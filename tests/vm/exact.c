@@ -335,14 +335,15 @@ static void print_text(const char *s)
 }
 
 static void report(const char *backend, const struct told *s, const struct told *c,
-		   uint64_t ready_ns, uint64_t traffic_ns, uint64_t settle_ns)
+		   uint64_t skipped, uint64_t ready_ns, uint64_t traffic_ns, uint64_t settle_ns)
 {
 	printf("{\"backend\": \"%s\", \"ok\": %s, \"ready_ms\": %.0f, \"traffic_ms\": %.0f, "
 	       "\"fresh_ms\": %.0f, \"server\": %.0f, \"client\": %.0f, \"lost\": %.0f, "
-	       "\"blind\": %.0f, \"faults\": %.0f, \"problems\": ",
+	       "\"skipped\": %llu, \"blind\": %.0f, \"faults\": %.0f, \"problems\": ",
 	       backend, *problems ? "false" : "true", (double)ready_ns / 1e6,
 	       (double)traffic_ns / 1e6, (double)settle_ns / 1e6, s->total, c->total,
-	       counter("redtap_records_lost_total"), counter("redtap_blind_operations_total"),
+	       counter("redtap_records_lost_total"), (unsigned long long)skipped,
+	       counter("redtap_blind_operations_total"),
 	       counter("redtap_user_read_faults_total"));
 	print_text(problems);
 	printf("}\n");
@@ -351,7 +352,7 @@ static void report(const char *backend, const struct told *s, const struct told 
 int main(int argc, char **argv)
 {
 	struct told s = {.total = 0}, c = {.total = 0};
-	uint64_t ready = 0, traffic = 0, settled = 0;
+	uint64_t ready = 0, traffic = 0, settled = 0, skipped = 0;
 	int go[2], done[2], status;
 	char names[256];
 	char byte = 0;
@@ -374,7 +375,8 @@ int main(int argc, char **argv)
 			problem("the client failed: %s", strerror(byte));
 		traffic = now_ns() - traffic;
 		settled = settle(&s, &c);
-		if (missed(names, sizeof(names)))
+		skipped = missed(names, sizeof(names));
+		if (skipped)
 			problem("the kernel skipped programs: %s", names);
 		compare("server", &s, &shared->server);
 		compare("client", &c, &shared->client);
@@ -389,6 +391,6 @@ int main(int argc, char **argv)
 	stop(agent, SIGKILL);
 	stop(client, SIGKILL);
 	stop(server, SIGKILL);
-	report(argv[2], &s, &c, ready, traffic, settled);
+	report(argv[2], &s, &c, skipped, ready, traffic, settled);
 	return *problems ? 1 : 0;
 }

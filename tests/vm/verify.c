@@ -34,7 +34,8 @@ static int quiet(enum libbpf_print_level level, const char *fmt, va_list args)
 	return 0;
 }
 
-/* As the loader fills it when nothing narrows the scope but two pids. */
+/* Every kind of scope at once, so that no branch is dropped before the verifier
+ * sees it: as tests/bpf does, which keeps the numbers in the same file. */
 static void configure(struct rt_bpf_cfg *c)
 {
 	struct rt_sig sigs[RT_SIG_MAX];
@@ -43,7 +44,8 @@ static void configure(struct rt_bpf_cfg *c)
 	c->ring_wake = 1 << 20;
 	c->idle_ns = 400 * 1000000ull;
 	c->self_tgid = 1;
-	c->nr_pids = 2;
+	c->nr_netns = c->nr_pids = c->nr_cgroups = c->nr_exes = c->nr_ports = 1;
+	c->ports[0] = (struct rt_port_range){1, 65535};
 	for (u32 i = 0; i < n && i < RT_SIG_MAX; i++)
 		if (sigs[i].kind == RT_SIG_RESPONSE || sigs[i].kind == RT_SIG_INTERIM)
 			c->resp_sigs[c->nr_resp_sigs++] = sigs[i];
