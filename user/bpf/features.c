@@ -299,14 +299,13 @@ static int check_btf_file(const char *path, char *errbuf, size_t errlen)
 	libbpf_print_fn_t said;
 	struct btf *btf = NULL;
 	const char *wrong;
+	__cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
 
-	if (stat(path, &st)) {
+	if (fd < 0 || fstat(fd, &st)) {
 		wrong = strerror(errno);
 	} else if (!S_ISREG(st.st_mode)) {
 		wrong = "no regular file";
-	} else if (access(path, R_OK)) {
-		wrong = strerror(errno);
 	} else {
 		said = libbpf_set_print(quiet);
 		btf = btf__parse(path, NULL);
@@ -336,21 +335,35 @@ int rt_features__setup(const struct rt_config *cfg, char *errbuf, size_t errlen)
 	return *cfg->btf ? check_btf_file(cfg->btf, errbuf, errlen) : 0;
 }
 
+/* By opening: access() asks for the user, and knows nothing of capabilities. */
+static int can_read_event(int tracefs)
+{
+	__cleanup_fd int fd =
+		openat(tracefs, "events/sched/sched_process_exec/id", O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : 0;
+}
+
 int rt_tracefs__open(void)
 {
 	static const char *const places[] = {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"};
-	int fs, fd;
+	int fs, fd, err = 0;
 
 	for (size_t i = 0; i < RT_ARRAY_SIZE(places); i++) {
-		char path[96];
-
-		snprintf(path, sizeof(path), "%s/events", places[i]);
-		if (access(path, X_OK))
-			continue;
 		fd = open(places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd >= 0)
+		if (fd < 0) {
+			err = errno == EACCES ? -EACCES : err;
+			continue;
+		}
+		/* The folder is there also when nothing is mounted at it. */
+		err = can_read_event(fd);
+		if (!err)
 			return fd;
+		close(fd);
 	}
+	/* There, but not for us: the right to mount it would not help. */
+	if (err == -EACCES)
+		return err;
 	fs = (int)syscall(SYS_fsopen, "tracefs", FSOPEN_CLOEXEC);
 	if (fs < 0)
 		return -errno;
@@ -363,5 +376,9 @@ int rt_tracefs__open(void)
 	if (fd < 0)
 		fd = -errno;
 	close(fs);
-	return fd;
+	err = fd < 0 ? 0 : can_read_event(fd);
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
 }

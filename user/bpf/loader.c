@@ -182,8 +182,10 @@ static int event_id(int tracefs, const char *event)
 
 	snprintf(path, sizeof(path), "events/%s/id", event);
 	fd = openat(tracefs, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
-		return -ENOENT;
+	if (fd < 0)
+		return -errno;
+	if (read(fd, text, sizeof(text) - 1) <= 0)
+		return -EIO;
 	return (int)strtol(text, NULL, 10);
 }
 
