@@ -2,14 +2,18 @@
 """Where a kernel or its keepers give less: features forced off one by one, types from a file,
 places that are not mounted, capabilities cut down. Exact by the fallback, or one sentence."""
 
+import pathlib
 import re
+import shutil
 import socket
+import tempfile
 
 import pytest
 
 from lib import load
-from lib.agent import READY_LINE, Redtap, redtap_cli
-from lib.util import ROOT_DIR
+from lib.agent import READY_LINE, Redtap, binary, clean_env, redtap_cli
+from lib.procs import run
+from lib.util import ROOT_DIR, need, wait_until
 
 REQUESTS, CONNECTIONS = 2000, 16
 UNIX = "} server { listen unix:%s/http.sock; location /empty { return 200 ok; }"
@@ -117,3 +121,123 @@ def test_no_fallback(netns, feature, flags, words):
     assert done.returncode == 1 and "no backend works here" in done.stdout
     [line] = [x for x in done.stdout.splitlines() if "disabled by --disable-feature" in x]
     assert line == f"no   {words}: disabled by --disable-feature"
+
+
+# --- the kernel's types from a file -----------------------------------------
+
+
+@pytest.fixture
+def open_folder(monkeypatch):
+    """A folder that any user may enter; the program under test is a copy in it."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="redtap-e2e-"))
+    folder.chmod(0o755)
+    shutil.copy(binary(), folder / "redtap")
+    (folder / "redtap").chmod(0o755)
+    monkeypatch.setenv("RT_E2E_BIN", str(folder / "redtap"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def btf_file(open_folder):
+    return shutil.copy("/sys/kernel/btf/vmlinux", open_folder / "types.btf")
+
+
+def test_types_from_a_file(start, traffic, btf_file):
+    agent = start("--btf", btf_file)
+    assert backend_line(agent) == "sock"
+    traffic(agent)
+
+
+# --- capabilities -----------------------------------------------------------
+
+BOTH = ("bpf", "perfmon")
+TRACEFS = "/sys/kernel/tracing"
+MOUNTED = f"mount -t tracefs none {TRACEFS}"
+UNMOUNTED = f"mount -t tmpfs none {TRACEFS} && mount -t tmpfs none /sys/kernel/debug"
+# The root of cgroup v2: every process is below it.
+CGROUP = re.search(r"^\S+ (\S+) cgroup2 ", pathlib.Path("/proc/mounts").read_text(), re.M)[1]
+# What the README's table says: the feature, flags, its capabilities, how tracefs is.
+EXACT = [
+    ("sock", ["--backend", "sock"], BOTH, "true"),
+    ("event", ["--backend", "event"], (*BOTH, "dac_read_search"), MOUNTED),
+    ("syscall", ["--backend", "syscall"], (*BOTH, "dac_read_search"), MOUNTED),
+    ("no tracefs", ["--backend", "syscall"], ("sys_admin", "dac_read_search"), UNMOUNTED),
+    ("cgroup", ["--cgroup", CGROUP], BOTH, "true"),
+    ("exe", ["--exe", "nginx", "--exe", "ab", "--exe", "python*"], (*BOTH, "sys_ptrace"), "true"),
+]
+
+
+def with_caps(caps, setup="true"):
+    """A command prefix: nobody with exactly these capabilities, after `setup` in a mount
+    namespace of its own."""
+    names = ",".join("cap_" + c for c in caps)
+    ids = ["--keep=1", "--groups=", "--gid=65534", "--uid=65534"]
+    caps = [f"--inh={names}", f"--addamb={names}"] if names else []
+    shell = [need("unshare"), "--mount", need("sh"), "-c", setup + ' && exec "$@"', "sh"]
+    return [*shell, need("capsh"), *ids, *caps, "--", "-c", 'exec "$@"', "sh"]
+
+
+@pytest.mark.parametrize("flags, caps, setup", [x[1:] for x in EXACT], ids=[x[0] for x in EXACT])
+def test_minimum_of_capabilities(start, traffic, open_folder, flags, caps, setup):
+    traffic(start(*flags, wrap=with_caps(caps, setup)))
+
+
+def fewer():
+    """One capability fewer than the minimum: the sentence names it, status 1."""
+    for name, flags, caps, setup in EXACT[:4]:
+        for cap in caps:
+            rest = {c for c in caps if c != cap}
+            rest |= set(BOTH) if cap == "sys_admin" else set()  # which stands for them
+            cap_name = "CAP_" + cap.upper()
+            yield pytest.param(flags, rest, setup, cap_name, 1, id=f"{name}-{cap}")
+    netns = ["--netns", "1"]
+    yield pytest.param(netns, BOTH, "true", "CAP_SYS_PTRACE", 2, id="netns-sys_ptrace")
+    port = ["--listen", "127.0.0.1:80"]
+    yield pytest.param(port, BOTH, "true", "CAP_NET_BIND_SERVICE", 1, id="listen-net_bind_service")
+
+
+@pytest.mark.parametrize("flags, caps, setup, cap, status", fewer())
+def test_one_capability_fewer(netns, open_folder, flags, caps, setup, cap, status):
+    argv = [binary(), "run", "--netns", netns.path, "--listen", "127.0.0.1:0", *flags]
+    done = run([*with_caps(caps, setup), *argv], check=False, env=clean_env())
+    lines = done.stderr.splitlines()
+    assert (done.returncode, done.stdout, len(lines)) == (status, "", 1), done
+    assert cap in lines[0], lines
+
+
+def test_without_ptrace(netns, start, traffic, open_folder):
+    """Said once; a process that cannot be looked at is out of scope of --exe, not in it."""
+    nothing = start("--exe", "nginx", wrap=with_caps(BOTH))
+    traffic(start("--services", "web=exe:nginx", wrap=with_caps(BOTH)))
+    said = [x for x in nothing.stderr if "CAP_SYS_PTRACE" in x]
+    assert len(said) == 1 and "--exe does not match" in said[0], nothing.output()
+    assert nothing.metrics().server_count() == 0
+
+
+@pytest.mark.parametrize("caps", [BOTH, ("sys_admin",)])
+def test_statistics(start, open_folder, caps):
+    agent = start("--self-bpf-stats", wrap=with_caps(caps))
+    said = [x for x in agent.stderr if "CAP_SYS_ADMIN" in x]
+    assert len(said) == (0 if "sys_admin" in caps else 1), agent.output()
+
+
+def test_listening_below_1024(netns, start, open_folder):
+    """Tried in a namespace of its own: the port there is nobody else's."""
+    caps = (*BOTH, "net_bind_service")
+    argv = [*with_caps(caps), binary(), "run", "--netns", netns.path, "--listen", "127.0.0.1:80"]
+    agent = netns.popen(argv, env=clean_env())
+    agent.wait_line(READY_LINE)
+    agent.signal(15)
+    assert agent.wait() == 0
+
+
+def test_perf_event_paranoid(start, traffic, open_folder):
+    """Debian's 3 shuts perf to all without CAP_PERFMON. Put back as it was."""
+    knob = pathlib.Path("/proc/sys/kernel/perf_event_paranoid")
+    before = knob.read_text()
+    try:
+        knob.write_text("3")
+        traffic(start("--backend", "event", wrap=with_caps((*BOTH, "dac_read_search"), MOUNTED)))
+    finally:
+        knob.write_text(before)

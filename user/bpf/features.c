@@ -56,7 +56,7 @@ static bool probe_btf(void)
 	return kernel_btf() != NULL;
 }
 
-static bool probe_privilege(void)
+bool rt_features__has_cap(int cap)
 {
 	__cleanup_file FILE *f = fopen("/proc/self/status", "re");
 	unsigned long long eff = 0;
@@ -65,8 +65,15 @@ static bool probe_privilege(void)
 	while (f && fgets(line, sizeof(line), f))
 		if (sscanf(line, "CapEff: %llx", &eff) == 1)
 			break;
-	/* CAP_SYS_ADMIN 21 stands for both; CAP_PERFMON 38, CAP_BPF 39 */
-	return (eff >> 21 & 1) || ((eff >> 38 & 1) && (eff >> 39 & 1));
+	return eff >> cap & 1;
+}
+
+static bool probe_privilege(void)
+{
+	/* It stands for both. */
+	if (rt_features__has_cap(RT_CAP_SYS_ADMIN))
+		return true;
+	return rt_features__has_cap(RT_CAP_PERFMON) && rt_features__has_cap(RT_CAP_BPF);
 }
 
 static bool probe_ringbuf(void)

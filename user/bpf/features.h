@@ -33,6 +33,18 @@ const char *rt_features__detail(enum rt_feature f);
 /* The need of the first of `n` features that is missing, or NULL when all are there. */
 const char *rt_features__missing(const enum rt_feature *list, size_t n);
 
+/* Numbers of <linux/capability.h>, which older headers do not have all of. */
+enum rt_cap {
+	RT_CAP_DAC_READ_SEARCH = 2,
+	RT_CAP_NET_ADMIN = 12,
+	RT_CAP_SYS_PTRACE = 19,
+	RT_CAP_SYS_ADMIN = 21,
+	RT_CAP_PERFMON = 38,
+	RT_CAP_BPF = 39,
+};
+/* Whether it is among the effective capabilities of this process. */
+bool rt_features__has_cap(int cap);
+
 /* Gives the memory back that probes keep for one another. Answers stay known. */
 void rt_features__trim(void);
 

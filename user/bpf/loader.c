@@ -429,8 +429,8 @@ int rt_bpf__new(struct rt_bpf **ret, const struct rt_config *cfg, const struct r
 	if (cfg->self_bpf_stats) {
 		b->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
 		if (b->stats_fd < 0)
-			rt_warn("the kernel's BPF statistics cannot be turned on (%s): "
-				"redtap_program_run_seconds stays 0",
+			rt_warn("the kernel's BPF statistics cannot be turned on (%s; it takes "
+				"CAP_SYS_ADMIN): redtap_program_run_seconds stays 0",
 				strerror(errno));
 	}
 	*ret = b;

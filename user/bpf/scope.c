@@ -60,6 +60,10 @@ static int resolve_netns(struct rt_scope *s, const char *value, char *errbuf, si
 	if (stat(p, &st) || statfs(p, &fs)) {
 		if (p == path && errno == ENOENT)
 			return fail("--netns %s: there is no process %s", value, value);
+		if (p == path && errno == EACCES)
+			return fail("--netns %s: another user's process, which takes "
+				    "CAP_SYS_PTRACE to look at",
+				    value);
 		return fail("--netns %s: %s", value, strerror(errno));
 	}
 	if (!is_netns(p, &fs))

@@ -78,6 +78,9 @@ void rt_cli__started(void)
 	if (!rt_features__has(RT_FEATURE_PID_NS))
 		rt_warn("redtap runs in a pid namespace of its own: processes outside it have no "
 			"names; run it in the host's (hostPID: true)");
+	if (!rt_features__has_cap(RT_CAP_SYS_PTRACE))
+		rt_warn("without CAP_SYS_PTRACE other users' executables and working directories "
+			"are not seen: --exe does not match them, services are named without");
 	rt_features__trim();
 	malloc_trim(0);
 }

@@ -41,27 +41,23 @@ static void print_capabilities(void)
 {
 	static const struct {
 		const char *name;
-		int bit;
+		enum rt_cap cap;
 		const char *use;
 	} caps[] = {
-		{"CAP_BPF", 39, "load BPF programs"},
-		{"CAP_PERFMON", 38, "trace with them"},
-		{"CAP_SYS_ADMIN", 21, "stands for both; mounts tracefs, turns on BPF statistics"},
-		{"CAP_SYS_PTRACE", 19, "read other users' /proc/PID/environ and exe"},
-		{"CAP_DAC_READ_SEARCH", 2, "read files of tracefs and other users' /proc"},
-		{"CAP_NET_ADMIN", 12, "not needed"},
+		{"CAP_BPF", RT_CAP_BPF, "load BPF programs"},
+		{"CAP_PERFMON", RT_CAP_PERFMON, "trace with them"},
+		{"CAP_SYS_ADMIN", RT_CAP_SYS_ADMIN,
+		 "stands for both; mounts tracefs, turns on BPF statistics"},
+		{"CAP_SYS_PTRACE", RT_CAP_SYS_PTRACE,
+		 "other users' executables, for --exe, and working directories, for services' "
+		 "names; --netns PID"},
+		{"CAP_DAC_READ_SEARCH", RT_CAP_DAC_READ_SEARCH,
+		 "read tracefs, for the backends event and syscall, unless root"},
+		{"CAP_NET_ADMIN", RT_CAP_NET_ADMIN, "not needed"},
 	};
-	unsigned long long eff = 0;
-	char line[256];
-	FILE *f = fopen("/proc/self/status", "re");
 
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "CapEff: %llx", &eff) == 1)
-			break;
-	if (f)
-		fclose(f);
 	for (size_t i = 0; i < RT_ARRAY_SIZE(caps); i++)
-		printf("%-4s %s: %s\n", eff >> caps[i].bit & 1 ? "ok" : "--", caps[i].name,
+		printf("%-4s %s: %s\n", rt_features__has_cap(caps[i].cap) ? "ok" : "--", caps[i].name,
 		       caps[i].use);
 }
 
