@@ -266,7 +266,8 @@ test-kernels: all $(BUILD)/vm/exact $(BUILD)/vm/verify ## each backend on other 
 	@tools/setup.sh build vm
 	@$(MAKE) cross CROSS_TARGETS="$(addprefix $(CROSS_BUILD)/,redtap vm/exact vm/verify)"
 	@tools/check_vmlinux.sh --arch arm64
-	@$(PYTHON) tests/vm/matrix.py --build $(BUILD)
+	@$(PYTHON) tests/vm/matrix.py --build $(BUILD); matrix=$$?; \
+		$(PYTHON) tests/vm/hostile.py --build $(BUILD) && exit $$matrix
 
 demo: ## a real nginx under load, and what redtap says about it (root)
 	@tools/setup.sh build demo

@@ -197,6 +197,27 @@ static bool probe_pid_namespace(void)
 	return stat("/proc/self/ns/pid", &st) || st.st_ino == PID_NS_INITIAL;
 }
 
+/* Not by libbpf's probe of helpers: the words of newer verifiers mislead it. */
+static bool can_read_kernel(void)
+{
+	static const struct bpf_insn insns[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_10},
+		{.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_1, .imm = -8},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = 8},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_3},
+		{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_probe_read_kernel},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	__cleanup_fd int prog = -1;
+
+	if (!rt_features__has(RT_FEATURE_PRIVILEGE))
+		return true;
+	prog = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "rt_probe", "GPL", insns,
+			     RT_ARRAY_SIZE(insns), NULL);
+	return prog >= 0 || errno != EINVAL;
+}
+
 /* By its file, which securityfs may not show here; else by what it forbids. */
 static bool probe_lockdown(void)
 {
@@ -205,9 +226,7 @@ static bool probe_lockdown(void)
 	char *p, *q;
 
 	if (!f || !fgets(line, sizeof(line), f))
-		return !rt_features__has(RT_FEATURE_PRIVILEGE) ||
-		       libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_probe_read_kernel,
-					       NULL) != 0;
+		return can_read_kernel();
 	p = strchr(line, '[');
 	q = p ? strchr(p, ']') : NULL;
 	if (!q)
@@ -242,7 +261,7 @@ static const struct {
 	[RT_FEATURE_FENTRY] = {probe_fentry, RT_FEATURE_PRIVILEGE},
 	[RT_FEATURE_STEADY_TP] = {probe_steady_tp, RT_FEATURE_BTF},
 	[RT_FEATURE_STEADY_FN] = {probe_steady_fn, RT_FEATURE_STEADY_FN},
-	[RT_FEATURE_TRACEFS] = {probe_tracefs, RT_FEATURE_TRACEFS},
+	[RT_FEATURE_TRACEFS] = {probe_tracefs, RT_FEATURE_LOCKDOWN},
 	[RT_FEATURE_ITER] = {probe_iter, RT_FEATURE_BTF},
 	[RT_FEATURE_UPROBE] = {probe_uprobe, RT_FEATURE_UPROBE},
 	[RT_FEATURE_LOCKDOWN] = {probe_lockdown, RT_FEATURE_LOCKDOWN},

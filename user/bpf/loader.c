@@ -402,7 +402,8 @@ static int choose_backend(struct rt_bpf *b, const struct rt_config *cfg,
 	}
 	snprintf(errbuf, errlen, "no capture backend works here%s%s (%s); `redtap doctor` tells more",
 		 *cfg->btf ? " with the types of --btf " : "", cfg->btf, why);
-	return err;
+	/* The verifier's -EINVAL is no mistake of the user's. */
+	return err == -EINVAL ? -ENOTSUP : err;
 }
 
 int rt_bpf__new(struct rt_bpf **ret, const struct rt_config *cfg, const struct rt_sig *sigs,

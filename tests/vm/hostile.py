@@ -1,0 +1,79 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Kernel lockdown, on a real kernel: under `integrity` (and without tracefs mounted)
+redtap counts 2,000 requests exactly on each backend that needs no trampoline; under
+`confidentiality`, seen or not seen in securityfs, run and doctor say in one sentence
+what is forbidden. Exit status 1 when a line is red.
+
+    tests/vm/hostile.py --build build [--kernel 6.12]
+"""
+import argparse
+import json
+import sys
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools" / "vm"))
+
+from guest import Guest  # noqa: E402
+from kernels import VmError  # noqa: E402
+
+FORBIDDEN = "the kernel is locked down (confidentiality)"
+REFUSED = """
+redtap doctor >doctor; echo "doctor $?"; tail -n 1 doctor
+redtap run --listen 127.0.0.1:0 2>&1; echo "run $?"
+"""
+EXACT = "for b in sock syscall; do timeout 200 exact /bin/redtap $b; done"
+
+
+def exact(lines):
+    try:
+        found = [json.loads(line) for line in lines]
+    except ValueError:
+        return "no result"
+    if [x["backend"] for x in found] != ["sock", "syscall"]:
+        return "a backend is missing"
+    return "; ".join(x["problems"] for x in found if not x["ok"])
+
+
+def refused(lines):
+    want = ["doctor 1", "no backend works here", "redtap: error: " + FORBIDDEN, "run 1"]
+    good = len(lines) == len(want) and all(x.startswith(y) for x, y in zip(lines, want))
+    return "" if good else "did not say so"
+
+
+# lockdown, file systems that are not mounted, the command, its judge
+ROWS = [
+    ("integrity", ("tracefs", "debugfs"), EXACT, exact),
+    ("confidentiality", (), REFUSED, refused),
+    ("confidentiality", ("securityfs",), REFUSED, refused),
+]
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    p.add_argument("--build", default="build", help="where redtap and the test programs are")
+    p.add_argument("--kernel", default="6.12")
+    args = p.parse_args()
+    build, bad = Path(args.build), 0
+    for lockdown, without, command, judge in ROWS:
+        guest = Guest(kernel=args.kernel, command="cd /tmp\n" + command, timeout=500,
+                      append=f"lockdown={lockdown}", without=without,
+                      files=[(build / "redtap", "/bin/redtap"), (build / "vm/exact", "/bin/exact")])
+        result = guest.run()
+        wrong = judge(result.stdout.splitlines())
+        bad += bool(wrong)
+        print(f"{'RED' if wrong else 'ok':4}{result.kernel}  lockdown={lockdown}"
+              + "".join(f", no {x}" for x in without) + (f": {wrong}" if wrong else ""), flush=True)
+        if wrong:
+            print(result.stdout + result.stderr + result.console[-1000:])
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except VmError as e:
+        print(f"vm: {e}", file=sys.stderr)
+        sys.exit(125)
