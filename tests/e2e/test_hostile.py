@@ -169,10 +169,10 @@ EXACT = [
 
 
 def with_caps(caps, setup="true"):
-    """A command prefix: nobody with exactly these capabilities, after `setup` in a mount
-    namespace of its own."""
+    """A command prefix: a user who has no other process, with exactly these capabilities,
+    after `setup` in a mount namespace of its own."""
     names = ",".join("cap_" + c for c in caps)
-    ids = ["--keep=1", "--groups=", "--gid=65534", "--uid=65534"]
+    ids = ["--keep=1", "--groups=", "--gid=61234", "--uid=61234"]
     caps = [f"--inh={names}", f"--addamb={names}"] if names else []
     shell = [need("unshare"), "--mount", need("sh"), "-c", setup + ' && exec "$@"', "sh"]
     return [*shell, need("capsh"), *ids, *caps, "--", "-c", 'exec "$@"', "sh"]
