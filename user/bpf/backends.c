@@ -34,8 +34,9 @@ static const char *fentry_missing(void)
 static const char *syscall_missing(void)
 {
 	return rt_features__missing((const enum rt_feature[]){RT_FEATURE_PRIVILEGE,
+							      RT_FEATURE_ATOMIC,
 							      RT_FEATURE_TRACEFS, RT_FEATURE_ITER},
-				    3);
+				    4);
 }
 
 static const char *event_missing(void)
@@ -93,7 +94,7 @@ const struct rt_backend rt_backends[] = {
 	 sock_missing, tracepoint_doubt},
 	{"event", RT_BACKEND_EVENT, "socket tracepoints by perf events, Linux 6.3", event_programs,
 	 false, event_missing, no_doubt},
-	{"syscall", RT_BACKEND_SYSCALL, "syscall exit tracepoints, Linux 5.15", syscall_programs,
+	{"syscall", RT_BACKEND_SYSCALL, "syscall exit tracepoints, Linux 5.12", syscall_programs,
 	 false, syscall_missing, tracepoint_doubt},
 	{"fentry", RT_BACKEND_FENTRY, "trampolines, Linux 5.17", fentry_programs, true,
 	 fentry_missing, trampoline_doubt},

@@ -81,6 +81,26 @@ static bool probe_ringbuf(void)
 	return libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF, NULL) == 1;
 }
 
+/* 5ffa25502b5a "bpf: Add instructions for atomic_[cmp]xchg" (5.12); arm64's JIT
+ * followed with 1902472b4fa9 (5.18). */
+static bool probe_atomic(void)
+{
+	static const struct bpf_insn insns[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_STX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_10, .off = -8},
+		{.code = BPF_STX | BPF_ATOMIC | BPF_DW,
+		 .dst_reg = BPF_REG_10,
+		 .off = -8,
+		 .imm = BPF_CMPXCHG},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	__cleanup_fd int prog = bpf_prog_load(BPF_PROG_TYPE_TRACEPOINT, "rt_probe", "GPL", insns,
+					      RT_ARRAY_SIZE(insns), NULL);
+
+	return prog >= 0;
+}
+
 static bool has_type(const char *name, u32 kind)
 {
 	struct btf *btf = kernel_btf();
@@ -255,6 +275,7 @@ static const struct {
 	[RT_FEATURE_BTF] = {probe_btf, RT_FEATURE_BTF},
 	[RT_FEATURE_PRIVILEGE] = {probe_privilege, RT_FEATURE_PRIVILEGE},
 	[RT_FEATURE_RINGBUF] = {probe_ringbuf, RT_FEATURE_PRIVILEGE},
+	[RT_FEATURE_ATOMIC] = {probe_atomic, RT_FEATURE_PRIVILEGE},
 	[RT_FEATURE_SOCK_LENGTH] = {probe_sock_length, RT_FEATURE_BTF},
 	[RT_FEATURE_TASK_REGS] = {probe_task_regs, RT_FEATURE_PRIVILEGE},
 	[RT_FEATURE_SK_STORAGE] = {probe_sk_storage, RT_FEATURE_PRIVILEGE},
