@@ -5,6 +5,7 @@
  * line of JSON; exit status 0 when all is right. Run by tests/vm/matrix.py.
  *
  *   exact PATH-OF-REDTAP BACKEND
+ *   exact PATH-OF-REDTAP none      without redtap: what the traffic alone costs
  */
 #include "traffic.h"
 
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -315,12 +317,18 @@ static uint64_t settle(struct told *ret_server, struct told *ret_client)
 	return took;
 }
 
-static void stop(pid_t pid, int sig)
+/* Returns the CPU time that it had. */
+static uint64_t stop(pid_t pid, int sig)
 {
+	struct rusage u;
+
 	if (pid <= 0)
-		return;
+		return 0;
 	kill(pid, sig);
-	waitpid(pid, NULL, 0);
+	if (wait4(pid, NULL, 0, &u) != pid)
+		return 0;
+	return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000000 +
+	       (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000;
 }
 
 static void print_text(const char *s)
@@ -335,13 +343,13 @@ static void print_text(const char *s)
 }
 
 static void report(const char *backend, const struct told *s, const struct told *c,
-		   uint64_t skipped, uint64_t ready_ns, uint64_t traffic_ns, uint64_t settle_ns)
+		   uint64_t skipped, uint64_t ready_ns, uint64_t settle_ns, uint64_t cpu_ns)
 {
-	printf("{\"backend\": \"%s\", \"ok\": %s, \"ready_ms\": %.0f, \"traffic_ms\": %.0f, "
+	printf("{\"backend\": \"%s\", \"ok\": %s, \"ready_ms\": %.0f, \"cpu_us\": %.0f, "
 	       "\"fresh_ms\": %.0f, \"server\": %.0f, \"client\": %.0f, \"lost\": %.0f, "
 	       "\"skipped\": %llu, \"blind\": %.0f, \"faults\": %.0f, \"problems\": ",
 	       backend, *problems ? "false" : "true", (double)ready_ns / 1e6,
-	       (double)traffic_ns / 1e6, (double)settle_ns / 1e6, s->total, c->total,
+	       (double)cpu_ns / 1e3, (double)settle_ns / 1e6, s->total, c->total,
 	       counter("redtap_records_lost_total"), (unsigned long long)skipped,
 	       counter("redtap_blind_operations_total"),
 	       counter("redtap_user_read_faults_total"));
@@ -352,7 +360,8 @@ static void report(const char *backend, const struct told *s, const struct told 
 int main(int argc, char **argv)
 {
 	struct told s = {.total = 0}, c = {.total = 0};
-	uint64_t ready = 0, traffic = 0, settled = 0, skipped = 0;
+	uint64_t ready = 0, settled = 0, skipped = 0, cpu;
+	bool alone;
 	int go[2], done[2], status;
 	char names[256];
 	char byte = 0;
@@ -368,12 +377,13 @@ int main(int argc, char **argv)
 		return 2;
 	server = start_server();
 	client = start_client(go[0], done[1]);
-	agent = start_agent(argv[1], argv[2]);
-	if (server > 0 && wait_ready(&ready)) {
-		traffic = now_ns();
-		if (write(go[1], &byte, 1) != 1 || read(done[0], &byte, 1) != 1 || byte)
-			problem("the client failed: %s", strerror(byte));
-		traffic = now_ns() - traffic;
+	alone = strcmp(argv[2], "none") == 0;
+	if (!alone)
+		agent = start_agent(argv[1], argv[2]);
+	if (server > 0 && (alone || wait_ready(&ready)) &&
+	    (write(go[1], &byte, 1) != 1 || read(done[0], &byte, 1) != 1 || byte))
+		problem("the client failed: %s", strerror(byte));
+	if (agent > 0) {
 		settled = settle(&s, &c);
 		skipped = missed(names, sizeof(names));
 		if (skipped)
@@ -389,8 +399,7 @@ int main(int argc, char **argv)
 		agent = -1;
 	}
 	stop(agent, SIGKILL);
-	stop(client, SIGKILL);
-	stop(server, SIGKILL);
-	report(argv[2], &s, &c, skipped, ready, traffic, settled);
+	cpu = stop(client, SIGKILL) + stop(server, SIGKILL);
+	report(argv[2], &s, &c, skipped, ready, settled, cpu);
 	return *problems ? 1 : 0;
 }

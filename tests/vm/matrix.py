@@ -56,6 +56,8 @@ SKIPS = {
 BUDGETS = ROOT / "tests/bpf/verifier.csv"
 GROWTH = 1.10
 
+INSTRUCTION_NS = 2  # of guest.py's -icount
+
 SCRIPT = """
 cd /tmp
 part() { echo "@@ $*"; }
@@ -72,6 +74,9 @@ def parse():
     p.add_argument("--kernel", action="append", help=f"default: {' '.join(KERNELS)}")
     p.add_argument("--backend", action="append", help="default: all that redtap has")
     p.add_argument("--append", default="", help="more kernel parameters")
+    p.add_argument("--icount", action="store_true",
+                   help="time by instructions executed, which repeats; what a request costs more "
+                   "with redtap, in instructions. Without the verifier's part")
     p.add_argument("--update", action="store_true",
                    help=f"write the instructions verified into {BUDGETS.relative_to(ROOT)}")
     p.add_argument("--verbose", action="store_true", help="also what was refused, and why")
@@ -92,8 +97,10 @@ def boot(args, kernel):
     if arch and arch not in ARCHES:
         raise VmError(f"{kernel}: the architecture is none of {', '.join(ARCHES)}")
     build = Path(args.build) / arch
-    guest = Guest(kernel=series, command=SCRIPT % shlex.join(args.backend),
-                  arch=arch or "amd64",
+    script = SCRIPT % shlex.join(args.backend + (["none"] if args.icount else []))
+    if args.icount:
+        script = script.replace("timeout 240 verify", "")
+    guest = Guest(kernel=series, command=script, arch=arch or "amd64", icount=args.icount,
                   append=args.append, timeout=600, files=[
                       (build / "redtap", "/bin/redtap"), (build / "vm/exact", "/bin/exact"),
                       (build / "vm/verify", "/bin/verify")])
@@ -197,6 +204,13 @@ def chosen(text):
     return m[1] if m else "none"
 
 
+def instructions(got, backend):
+    """What a request costs more than without redtap, at one of its ends."""
+    with_it, without = (json.loads(got.get(f"exact {name}") or "{}").get("cpu_us", 0)
+                        for name in (backend, "none"))
+    return round((with_it - without) * 1000 / INSTRUCTION_NS / (2 * REQUESTS))
+
+
 def print_table(head, rows):
     widths = [max(len(str(r[i])) for r in [head, *rows]) for i in range(len(head))]
     for row in [head, ["-" * w for w in widths], *rows]:
@@ -222,7 +236,7 @@ def main():
         measured[kernel] = verified(got["verify"])
         for name, row in measured[kernel].items():
             programs.setdefault(name, {})[result.kernel] = row
-        if not args.update:
+        if not args.update and not args.icount:
             wrong += [f"{result.kernel} {line}" for line in over_budget(kernel, measured[kernel])]
         auto = chosen(got["doctor"])
         if auto == "none" and (kernel, "syscall") not in CANNOT:
@@ -230,6 +244,8 @@ def main():
         for backend in args.backend:
             verdict, cells, why = judge(kernel, backend, got)
             name = backend + (" *" if backend == auto else "")
+            if args.icount and cells:
+                cells[3] = f"{instructions(got, backend)} instructions"
             rows.append([result.kernel, name, verdict, *(cells or ["", "", "", ""])])
             if backend == auto and verdict != "ok":
                 wrong.append(f"{result.kernel}: redtap chooses {auto}, which is not exact")
@@ -239,7 +255,8 @@ def main():
                 rows[-1][3] = why
         print(f"{result.kernel}: {result.seconds:.0f} s", file=sys.stderr)
 
-    print_table(["kernel", "backend", "verdict", "requests", "durations", "start", "told after"],
+    print_table(["kernel", "backend", "verdict", "requests", "durations", "start",
+                 "a request costs" if args.icount else "told after"],
                 rows)
     print("\n* taken when nothing is said. skips: the kernel skips runs of its programs, as doctor says")
     print("\nInstructions verified (-: this kernel refuses the program)\n")
