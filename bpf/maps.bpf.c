@@ -7,7 +7,10 @@ const volatile struct rt_bpf_cfg rt_cfg = {
 	.ring_wake = 1 << 20,
 	.idle_ns = 400000000,
 	.long_idle_ns = 1200000000,
+	.route_seed = 1,
 };
+
+volatile u32 rt_rules_moved = 0;
 
 /* Records for user space. Written by every hook, read by the ring consumer.
  * Size: --ring-size. */
@@ -41,5 +44,12 @@ struct rt_netns_map rt_netns SEC(".maps");
 struct rt_pids_map rt_pids SEC(".maps");
 struct rt_cgroups_map rt_cgroups SEC(".maps");
 struct rt_exes_map rt_exes SEC(".maps");
+
+/* What is counted in place, and where (redtap/cells.h). Rules: written, aged and
+ * deleted by user space, which learns them; cells and histograms: added to by
+ * the hooks, read by user space. The loader sizes them by routes.memory. */
+struct rt_rules_map rt_rules SEC(".maps");
+struct rt_cells_map rt_cells SEC(".maps");
+struct rt_hists_map rt_hists SEC(".maps");
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

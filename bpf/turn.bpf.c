@@ -14,6 +14,7 @@
 #include "lib/copy.bpf.h"
 #include "lib/infer.bpf.h"
 #include "lib/proc.bpf.h"
+#include "lib/route.bpf.h"
 #include "lib/turn.bpf.h"
 
 #define RT_LOCK_SPINS 128
@@ -104,7 +105,7 @@ int rt_turn_begin(struct rt_conn *c, u32 row, u32 probed, u64 pid_tgid)
 	if (!c)
 		return 0;
 	x = &c->x;
-	rt_stat_inc(RT_STAT_EXCHANGES_STARTED);
+	rt_stat_inc_task(RT_STAT_EXCHANGES_STARTED);
 	c->phase = RT_PHASE_REQ;
 	c->req_row = row;
 	c->resp_kind = RT_SIG_NONE;
@@ -113,6 +114,7 @@ int rt_turn_begin(struct rt_conn *c, u32 row, u32 probed, u64 pid_tgid)
 	c->idle_bytes = 0;
 
 	x->flags = 0;
+	x->rule = 0;
 	x->seq++;
 	x->proto = sig->proto;
 	x->role = c->turn_dir == RT_RECV ? RT_ROLE_SERVER : RT_ROLE_CLIENT;
@@ -134,9 +136,12 @@ int rt_turn_begin(struct rt_conn *c, u32 row, u32 probed, u64 pid_tgid)
 
 		if (len > RT_REQ_HEAD_MAX)
 			len = RT_REQ_HEAD_MAX;
-		bpf_probe_read_kernel(x->heads, len, c->probe);
+		if (!c->same)
+			bpf_probe_read_kernel(x->heads, len, c->probe);
 		x->req_len = len;
 	}
+	if (!c->same)
+		c->head = RT_HEAD_NEW;
 	rt_turn_owner(c, pid_tgid);
 	return 0;
 }
@@ -288,6 +293,7 @@ int rt_turn_response_bytes(struct rt_conn *c, const struct rt_uio *u, u64 n, u64
 	}
 	if (c->phase == RT_PHASE_REQ) {
 		c->phase = RT_PHASE_RESP;
+		c->process = rt_task_identity();
 		rt_turn_owner(c, pid_tgid);
 	}
 	if (!x->resp_start)
@@ -419,7 +425,9 @@ int rt_turn_open(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now, u32 
 	}
 	c->probe_len = had + rt_uio_probe(c, had, u, n);
 
-	if (rt_infer_again(c->probe, c->probe_len, c->req_row))
+	/* Clients mostly ask the same again. */
+	c->same = busy && !had && rt_route_same(c);
+	if (c->same || rt_infer_again(c->probe, c->probe_len, c->req_row))
 		row = c->req_row;
 	else
 		row = rt_infer(c, c->probe, c->probe_len, false);
@@ -437,7 +445,8 @@ int rt_turn_open(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now, u32 
 				if (c->resp_kind == RT_SIG_RESPONSE &&
 				    c->x.resp_len > RT_STATUS_LEN)
 					c->x.resp_len = RT_STATUS_LEN;
-				rt_turn_finish(c, now);
+				if (!rt_route_count(c))
+					rt_turn_finish(c, now);
 			}
 			rt_turn_begin(c, row, had, bpf_get_current_pid_tgid());
 			c->turn = RT_TURN_NONE;

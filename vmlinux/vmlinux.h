@@ -200,6 +200,7 @@ struct task_struct {
 	int tgid;
 	struct task_struct *group_leader;
 	u64 start_boottime;
+	u64 self_exec_id;
 	char comm[16];
 	struct files_struct *files;
 	struct signal_struct *signal;

@@ -30,6 +30,13 @@ enum rt_turn {
 	RT_TURN_UNKNOWN = 2, /* no signature fits: the rest of the turn is only counted */
 };
 
+/* What the captured head of a request was found to be. */
+enum rt_head {
+	RT_HEAD_NEW = 0,   /* not looked at yet */
+	RT_HEAD_PLAIN = 1, /* one request, that a rule can stand for */
+	RT_HEAD_ODD = 2,   /* for user space to tell */
+};
+
 /* What every operation touches stands first, what few touch stands last. */
 struct rt_conn {
 	u32 lock;	/* 0: free; else the holder's CPU plus one */
@@ -55,7 +62,19 @@ struct rt_conn {
 	u64 uncounted;	/* bytes of this exchange that no counter has yet */
 	u32 fresh;	/* bytes of this operation in probe, when they begin the turn */
 	u8 idle_stage;	/* reports of the sweep since the response's last byte */
-	u8 pad[3];
+	u8 same;	/* the request that begins has the head of the one before it */
+	u8 head;	/* enum rt_head */
+	u8 walk;	/* enum rt_walk, while a head is walked over */
+	u64 process;	/* which process answers: it tells apart those that had one pid in turn */
+	u64 head_hash;	/* of what names the request in the head, while RT_HEAD_PLAIN */
+	u32 head_len;	/* of the head; 0: longer than what was captured */
+	/* Where the last request was counted: good for the same key and status while
+	 * no rule was deleted. */
+	u32 hit_rules;
+	u64 hit_key;
+	u16 hit_status;
+	u16 hit_slot;
+	u32 pad2;
 
 	struct rt_exchange x;
 
@@ -78,6 +97,8 @@ struct rt_conn {
 	 * follow each combination of lengths. */
 	u64 io_pos;
 	u64 io_left;
+	u64 lf_before; /* line ends in the word before, of a walk over a head */
+	u64 cr_before;
 	u64 io_tail;
 };
 

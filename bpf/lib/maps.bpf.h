@@ -82,6 +82,28 @@ struct rt_exes_map {
 	__type(value, u8);
 };
 
+struct rt_rules_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, RT_RULES_MAX);
+	__type(key, u64);
+	__type(value, struct rt_rule);
+};
+
+struct rt_cells_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct rt_cell);
+};
+
+struct rt_hists_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct rt_hist);
+};
+
 extern struct rt_ring_map rt_ring SEC(".maps");
 extern struct rt_socks_map rt_socks SEC(".maps");
 extern struct rt_conns_map rt_conns SEC(".maps");
@@ -92,7 +114,12 @@ extern struct rt_netns_map rt_netns SEC(".maps");
 extern struct rt_pids_map rt_pids SEC(".maps");
 extern struct rt_cgroups_map rt_cgroups SEC(".maps");
 extern struct rt_exes_map rt_exes SEC(".maps");
+extern struct rt_rules_map rt_rules SEC(".maps");
+extern struct rt_cells_map rt_cells SEC(".maps");
+extern struct rt_hists_map rt_hists SEC(".maps");
 
 extern const volatile struct rt_bpf_cfg rt_cfg;
+/* Moves whenever a rule is deleted or must be looked up anew; user space writes it. */
+extern volatile u32 rt_rules_moved;
 
 #endif /* REDTAP_MAPS_BPF_H */

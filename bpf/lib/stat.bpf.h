@@ -20,4 +20,17 @@ static __always_inline void rt_stat_inc(u32 id)
 	rt_stat_add(id, 1);
 }
 
+/* For what no interrupt counts. */
+static __always_inline void rt_stat_inc_task(u32 id)
+{
+	u64 *v = bpf_map_lookup_elem(&rt_stats, &id);
+
+	if (!v)
+		return;
+	if (rt_cfg.shared_cells)
+		__sync_fetch_and_add(v, 1);
+	else
+		(*v)++;
+}
+
 #endif /* REDTAP_STAT_BPF_H */

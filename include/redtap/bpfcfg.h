@@ -6,6 +6,7 @@
 #ifndef REDTAP_BPFCFG_H
 #define REDTAP_BPFCFG_H
 
+#include "cells.h"
 #include "limits.h"
 #include "sigmatch.h"
 #include "types.h"
@@ -32,6 +33,11 @@ struct rt_bpf_cfg {
 	struct rt_port_range ports[RT_SCOPE_PORT_MAX];
 	u32 nr_req_sigs;
 	u32 nr_resp_sigs;
+	u64 route_seed;	 /* of the rules' keys; secret, as paths are hostile */
+	u32 stripe_bits; /* a slot's stripes, as a power of two; a CPU's is its low bits */
+	u32 shared_cells; /* counters of a stripe are added to by more than one at a time */
+	u64 duration_bounds[RT_NR_DURATION_BOUNDS]; /* ns */
+	u8 bound_of_bin[RT_HIST_BINS]; /* bound that lies in this bin, plus one; 0: none */
 	/* rows for what may open a turn in the request's direction, and in the response's */
 	struct rt_sig req_sigs[RT_SIG_MAX];
 	struct rt_sig resp_sigs[RT_SIG_MAX];

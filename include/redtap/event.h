@@ -90,6 +90,8 @@ struct rt_exchange {
 
 	u8 tail[RT_TAIL_MAX]; /* last bytes of the response turn, tail_len of them */
 
+	u64 rule; /* key of the rule that would have counted it in the kernel; 0: none can */
+
 	u16 req_len;
 	u16 resp_len;
 	u32 interim_bytes; /* bytes of interim responses that came in turns of their own */
@@ -143,7 +145,7 @@ struct rt_active {
 
 _Static_assert(__builtin_offsetof(struct rt_exchange, conn_id) == 8, "rt_exchange layout");
 _Static_assert(__builtin_offsetof(struct rt_exchange, req_start) == 72, "rt_exchange layout");
-_Static_assert(__builtin_offsetof(struct rt_exchange, heads) == 144, "rt_exchange layout");
+_Static_assert(__builtin_offsetof(struct rt_exchange, heads) == 152, "rt_exchange layout");
 _Static_assert(sizeof(struct rt_exchange) % 8 == 0, "rt_exchange ends aligned");
 _Static_assert(sizeof(struct rt_active) == 24, "rt_active layout");
 

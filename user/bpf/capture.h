@@ -62,6 +62,19 @@ void rt_bpf__judge_exe(struct rt_bpf *b, const struct rt_exe_event *ev);
 /* Sums of the per-CPU counters. Any thread. Returns 0 or -errno. */
 int rt_bpf__stats(const struct rt_bpf *b, u64 ret_stats[RT_NR_STATS]);
 
+/* Requests counted in place (redtap/cells.h). Consumer's thread. 0: none are. */
+u32 rt_bpf__nr_slots(const struct rt_bpf *b);
+/* Return 0 or -errno; -E2BIG: no room for a further rule, -ENOENT: no such rule. */
+int rt_bpf__rule_put(const struct rt_bpf *b, const struct rt_rule *rule);
+int rt_bpf__rule_get(const struct rt_bpf *b, u64 key, struct rt_rule *ret);
+int rt_bpf__rule_delete(const struct rt_bpf *b, u64 key);
+/* Sockets remember their last rule until this is called: after rules were deleted,
+ * or written to learn whether they are used. */
+void rt_bpf__rules_moved(const struct rt_bpf *b);
+/* Sums over a slot's stripes; what is in the sums is in the histogram read later. */
+void rt_bpf__slot_sums(const struct rt_bpf *b, u32 slot, struct rt_cell *ret);
+int rt_bpf__slot_hist(const struct rt_bpf *b, u32 slot, struct rt_hist *ret);
+
 struct rt_prog_info {
 	const char *name;
 	u64 runs;

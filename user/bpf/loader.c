@@ -131,6 +131,7 @@ static int fill_config(struct rt_bpf_cfg *c, const struct rt_bpf *b, const struc
 	c->hash_only = !b->storage;
 	c->stack_size = rt_features__has(RT_FEATURE_TASK_REGS) ? 0 : kernel_stack_size();
 	memcpy(c->ports, b->scope.ports, sizeof(c->ports));
+	rt_rules__fill_config(c, b->nr_slots, b->stripe_bits);
 	c->nr_req_sigs = c->nr_resp_sigs = 0;
 	for (u32 i = 0; i < nr_sigs; i++) {
 		bool resp = is_resp_row(&sigs[i]);
@@ -281,6 +282,7 @@ static void unload(struct rt_bpf *b)
 {
 	ring_buffer__free(b->ring);
 	b->ring = NULL;
+	rt_rules__close(b);
 	bpf_link__destroy(b->sweep_conns);
 	bpf_link__destroy(b->sweep_socks);
 	b->sweep_conns = b->sweep_socks = NULL;
@@ -318,9 +320,13 @@ static int try_backend(struct rt_bpf *b, const struct rt_backend *be, const stru
 		bpf_map__set_max_entries(s->maps.rt_cgroups, 1);
 	if (!cfg->exe.n)
 		bpf_map__set_max_entries(s->maps.rt_exes, 1);
-	err = redtap_bpf__load(s);
+	err = rt_rules__size_maps(b);
+	if (!err)
+		err = redtap_bpf__load(s);
 	if (!err)
 		err = fill_maps(b);
+	if (!err)
+		err = rt_rules__open(b);
 	if (!err)
 		err = rt_ring__open(b);
 	if (!err)
@@ -418,6 +424,8 @@ int rt_bpf__new(struct rt_bpf **ret, const struct rt_config *cfg, const struct r
 		return -ENOMEM;
 	b->cfg = cfg;
 	b->stats_fd = -1;
+	b->stripe_bits = rt_rules__stripe_bits();
+	b->nr_slots = rt_rules__slots(cfg->routes_memory, b->stripe_bits);
 	err = rt_scope__resolve(&b->scope, cfg, errbuf, errlen);
 	if (!err)
 		err = check_basics(cfg, errbuf, errlen);

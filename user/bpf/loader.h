@@ -24,6 +24,9 @@ struct rt_bpf {
 	struct bpf_link *sweep_socks;
 	struct bpf_link *sweep_conns;
 	struct ring_buffer *ring;
+	u32 nr_slots; /* of requests counted in the kernel; 0: it is off */
+	u32 stripe_bits;
+	const volatile struct rt_cell *cells; /* mapped */
 	int stats_fd;
 	struct rt_exe_key unread[RT_UNREAD_MAX];
 	u32 nr_unread;
@@ -37,6 +40,16 @@ struct rt_bpf {
 };
 
 int rt_ring__open(struct rt_bpf *b);
+
+/* What the kernel counts in place, rules.c. */
+u32 rt_rules__stripe_bits(void);
+/* How many slots fit into `memory` bytes of the kernel's. */
+u32 rt_rules__slots(u64 memory, u32 stripe_bits);
+void rt_rules__fill_config(struct rt_bpf_cfg *c, u32 nr_slots, u32 stripe_bits);
+int rt_rules__size_maps(struct rt_bpf *b); /* before the load */
+int rt_rules__open(struct rt_bpf *b);	   /* after it */
+void rt_rules__close(struct rt_bpf *b);
+
 /* Verdicts on the executables of the processes that run now. */
 int rt_exes__prefill(struct rt_bpf *b);
 /* Lets executables that could not be read ask again, once a second. */

@@ -14,7 +14,9 @@
 #include "collect/collect.h"
 #include "export/prometheus.h"
 #include "http/server.h"
+#include "red/learn.h"
 #include "red/red.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 static const char usage[] =
@@ -30,6 +32,7 @@ struct run {
 	struct rt_registry *registry;
 	struct rt_red *red;
 	struct rt_agent *agent;
+	struct rt_bpf *bpf; /* the agent's */
 	struct rt_collect_ctx collect_ctx;
 	struct rt_collect *collect;
 	struct rt_http_server *server;
@@ -68,10 +71,14 @@ static void on_sweep(void *ctx, bool begin)
 {
 	struct run *run = ctx;
 
-	if (begin)
+	if (begin) {
 		rt_red__active_begin(run->red);
-	else
-		rt_red__active_end(run->red, run->now);
+		return;
+	}
+	rt_red__active_end(run->red, run->now);
+	/* With the sweep, so that what started, finished and is in flight add up. */
+	rt_finisher__add_finished(rt_agent__finisher(run->agent),
+				  rt_red__fold(run->red, rt_clock__mono()));
 }
 
 static void on_active(void *ctx, const struct rt_active *a)
@@ -90,6 +97,49 @@ static void on_tick(void *ctx, u64 now)
 	rt_registry__expire(run->registry, now);
 }
 
+/* --- requests counted in the kernel --------------------------------------- */
+
+static int put_rule(void *ctx, const struct rt_rule *rule)
+{
+	return rt_bpf__rule_put(ctx, rule);
+}
+
+static int get_rule(void *ctx, u64 key, struct rt_rule *ret)
+{
+	return rt_bpf__rule_get(ctx, key, ret);
+}
+
+static int del_rule(void *ctx, u64 key)
+{
+	return rt_bpf__rule_delete(ctx, key);
+}
+
+static void rules_moved(void *ctx)
+{
+	rt_bpf__rules_moved(ctx);
+}
+
+static void get_sums(void *ctx, u32 slot, struct rt_cell *ret)
+{
+	rt_bpf__slot_sums(ctx, slot, ret);
+}
+
+static int get_hist(void *ctx, u32 slot, struct rt_hist *ret)
+{
+	return rt_bpf__slot_hist(ctx, slot, ret);
+}
+
+static const struct rt_learn_ops learn_ops = {
+	.put = put_rule,
+	.get = get_rule,
+	.del = del_rule,
+	.moved = rules_moved,
+	.sums = get_sums,
+	.hist = get_hist,
+};
+
+/* --- reload --------------------------------------------------------------- */
+
 static bool same_list(const struct rt_strlist *a, const struct rt_strlist *b)
 {
 	if (a->n != b->n)
@@ -103,7 +153,7 @@ static bool same_list(const struct rt_strlist *a, const struct rt_strlist *b)
 static bool needs_restart(const struct rt_config *a, const struct rt_config *b)
 {
 	return strcmp(a->listen, b->listen) != 0 || a->backend != b->backend ||
-	       a->ring_size != b->ring_size || a->self_bpf_stats != b->self_bpf_stats ||
+	       a->ring_size != b->ring_size || a->routes_memory != b->routes_memory || a->self_bpf_stats != b->self_bpf_stats ||
 	       a->labels_pid != b->labels_pid || !same_list(&a->netns, &b->netns) ||
 	       !same_list(&a->cgroup, &b->cgroup) || !same_list(&a->pid, &b->pid) ||
 	       !same_list(&a->exe, &b->exe) || !same_list(&a->port, &b->port) ||
@@ -123,8 +173,9 @@ static const struct rt_config *on_reload(void *ctx)
 		return NULL;
 	}
 	if (needs_restart(run->initial, cfg))
-		rt_warn("the scope, listen, backend, ring_size, btf, disable_feature, labels.pid "
-			"and self.bpf_stats change only with a restart; the rest is reloaded");
+		rt_warn("the scope, listen, backend, ring_size, btf, disable_feature, "
+			"routes.memory, labels.pid and self.bpf_stats change only with a restart; "
+			"the rest is reloaded");
 	rt_log__setup((enum rt_log_level)cfg->log_level, (enum rt_log_format)cfg->log_format);
 	opts = registry_opts(cfg);
 	rt_registry__set_opts(run->registry, &opts);
@@ -201,6 +252,10 @@ static int start(struct run *run, char *errbuf, size_t errlen)
 	err = rt_agent__new(&run->agent, run->cfg, &ops, run, errbuf, errlen);
 	if (err)
 		return err;
+	run->bpf = rt_agent__bpf(run->agent);
+	if (rt_bpf__nr_slots(run->bpf) &&
+	    rt_red__count_in_kernel(run->red, &learn_ops, run->bpf, rt_bpf__nr_slots(run->bpf)))
+		return -ENOMEM;
 	run->collect_ctx = (struct rt_collect_ctx){
 		.cfg = run->initial,
 		.bpf = rt_agent__bpf(run->agent),
@@ -218,8 +273,9 @@ static void finish(struct run *run)
 {
 	rt_http_server__free(run->server);
 	rt_collect__free(run->collect);
-	rt_agent__free(run->agent);
+	/* It deletes its rules. */
 	rt_red__free(run->red);
+	rt_agent__free(run->agent);
 	rt_registry__free(run->registry);
 	if (run->cfg != run->initial)
 		rt_config__free(run->cfg);

@@ -248,6 +248,8 @@ static int trace(struct trace *t)
 		err = rt_cli__check_pids(t->cfg);
 	if (err != RT_CLI_GO_ON)
 		return err;
+	/* Each request is a line, so each has to come as a record. */
+	t->cfg->routes_memory = 0;
 	t->routes = rt_routes__new(t->cfg);
 	if (!t->routes) {
 		rt_error("out of memory");

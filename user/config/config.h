@@ -56,6 +56,7 @@ struct rt_config {
 	u64 metrics_max_series;	  /* per family */
 	bool routes_infer;
 	struct rt_strlist routes_patterns; /* "/users/{id}" */
+	u64 routes_memory; /* bytes of kernel memory for requests counted in place */
 	bool labels_pid;
 	bool self_bpf_stats;
 	struct rt_service_rule *services;

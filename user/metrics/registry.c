@@ -372,6 +372,16 @@ void rt_series__set_histogram(struct rt_series *s, const u64 *counts, double sum
 	s->last_write = now;
 }
 
+void rt_series__add_histogram(struct rt_series *s, const u32 *counts, double sum, u64 now)
+{
+	if (!s)
+		return;
+	for (u32 i = 0; i < s->metric->nr_counts; i++)
+		s->counts[i] += counts[i];
+	s->value += sum;
+	s->last_write = now;
+}
+
 /* --- expiry ----------------------------------------------------------------- */
 
 static struct rt_labels *labels_of(const struct rt_series *s)

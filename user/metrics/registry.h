@@ -86,6 +86,10 @@ void rt_series__observe(struct rt_series *s, double v, u64 now);
  * for values that are kept elsewhere. */
 void rt_series__set_histogram(struct rt_series *s, const u64 *counts, double sum, u64 now);
 
+/* Histogram: adds counts (nr_bounds + 1 of them, not cumulative) and sum of
+ * values that were observed elsewhere. */
+void rt_series__add_histogram(struct rt_series *s, const u32 *counts, double sum, u64 now);
+
 /* Drops idle series of families that expire, whole. Lock not held. Returns how
  * many; when > 0 every cached rt_series pointer must be forgotten (generation
  * changes). A series that was never written counts as written at the first

@@ -42,6 +42,8 @@ void rt_finisher__exchange(struct rt_finisher *f, struct rt_meta *meta, const st
 /* Brackets one sweep. */
 void rt_finisher__sweep_begin(struct rt_finisher *f);
 void rt_finisher__active(struct rt_finisher *f, const struct rt_active *a);
+/* n more exchanges ended with a full response, counted by the kernel in place. */
+void rt_finisher__add_finished(struct rt_finisher *f, u64 n);
 void rt_finisher__sweep_end(struct rt_finisher *f);
 
 void rt_finisher__counts(const struct rt_finisher *f, struct rt_finish_counts *ret);

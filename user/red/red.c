@@ -2,13 +2,8 @@
 /*
  * The request metrics: one call per finished exchange from the consumer's
  * thread, registry lock held. Names and buckets follow the HTTP semantic
- * conventions: opentelemetry.io/docs/specs/semconv/http/http-metrics/
- *
- *   http_request_method        one of the nine known, else _OTHER
- *   http_response_status_code  left out when there was no status line
- *   error_type                 how the exchange failed; else the status when it
- *                              is an error: 5xx for servers, 4xx and 5xx for clients
- *   server_address, _port      clients only: Host's parts, else the peer's
+ * conventions (semconv.c has the label values). Requests that the kernel counts
+ * in place come by counted.c.
  *
  * An exchange without a response counts in the durations, not in the time to
  * first byte, nor in the response sizes.
@@ -16,51 +11,31 @@
  * Cost: a small cache from what tells series apart to their pointers. It is
  * keyed by cheap numbers, so that the usual record formats no text.
  */
-#include "red/red.h"
+#include "red/red_impl.h"
 
-#include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include <uthash.h>
 
 #include "config/config.h"
-#include "red/route.h"
 #include "util/hash.h"
 
-#define CACHE_SLOTS	   2048
-#define AUTHORITY_MAX	   80 /* longer ones go without the cache */
-#define TOUCH_SLOTS	   256
 #define TOUCH_NS	   1000000000ULL
 #define ACTIVE_MAX	   4096
 #define ACTIVE_IDLE_ROUNDS 60
-#define ADDRESS_MAX	   256
 
-static const double duration_bounds[] = {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25,
-					 0.5,	0.75, 1,     2.5,  5,	  7.5, 10};
-/* Powers of 4 from 64 bytes, a bare status line, to 16 MiB. */
-static const double size_bounds[] = {64,    256,    1024,    4096,    16384,
-				     65536, 262144, 1048576, 4194304, 16777216};
+#define SECONDS(ns) ns / 1e9,
+static const double duration_bounds[] = {RT_DURATION_BOUNDS(SECONDS)};
+#define BYTES(n) n,
+static const double size_bounds[] = {RT_SIZE_BOUNDS(BYTES)};
+_Static_assert(RT_ARRAY_SIZE(duration_bounds) == RT_NR_DURATION_BOUNDS, "bounds are counted");
+_Static_assert(RT_ARRAY_SIZE(size_bounds) == RT_NR_SIZE_BOUNDS, "bounds are counted");
 
 #define COMMON_LABELS                                                                              \
 	"service_name", "process_executable_name", "http_request_method", "http_route",            \
 		"http_response_status_code", "error_type", "process_pid"
-
-enum label {
-	L_SERVICE,
-	L_EXECUTABLE,
-	L_METHOD,
-	L_ROUTE,
-	L_STATUS,
-	L_ERROR,
-	L_PID,
-	L_ADDRESS, /* clients only, from here */
-	L_PORT,
-	NR_LABELS,
-};
 
 static const struct rt_family_desc server_duration_desc = {
 	.name = "http_server_request_duration_seconds",
@@ -135,40 +110,6 @@ static const struct rt_family_desc info_desc = {
 	.expires = true,
 };
 
-enum { M_OTHER, M_GET, M_HEAD, M_POST, M_PUT, M_DELETE, M_CONNECT, M_OPTIONS, M_TRACE, M_PATCH };
-
-static const char *const methods[] = {
-	[M_OTHER] = "_OTHER",	 [M_GET] = "GET",	  [M_HEAD] = "HEAD",
-	[M_POST] = "POST",	 [M_PUT] = "PUT",	  [M_DELETE] = "DELETE",
-	[M_CONNECT] = "CONNECT", [M_OPTIONS] = "OPTIONS", [M_TRACE] = "TRACE",
-	[M_PATCH] = "PATCH",
-};
-
-/* Where `host` of a key holds an address instead of a Host header. */
-enum { HOST_HEADER = 0, HOST_ADDRESS = 1, HOST_NONE = 2 };
-
-/* All bytes count, padding too: always cleared first. A server's key ends
- * before `host`. */
-struct key {
-	u64 resource_id;
-	const char *route;
-	u32 pid; /* 0 unless it is a label */
-	u16 status;
-	u16 port;
-	u8 method;
-	u8 role;
-	u8 error;
-	u8 host_kind;
-	u32 host_len;
-	u8 host[AUTHORITY_MAX];
-};
-
-struct slot {
-	struct key key;
-	u64 generation; /* of the registry, + 1; 0: empty */
-	struct rt_series *duration, *ttfb, *request_size, *response_size;
-};
-
 struct active {
 	u64 resource_id;
 	char *service;
@@ -176,27 +117,6 @@ struct active {
 	u32 count;
 	u32 idle_rounds;
 	UT_hash_handle hh;
-};
-
-struct touch_slot {
-	u64 resource_id;
-	u64 start_ns;
-	u64 written;
-	u32 pid;
-	bool server; /* it served a request, not only made some */
-};
-
-struct rt_red {
-	struct rt_registry *registry;
-	struct rt_routes *routes;
-	struct rt_metric *server_duration, *client_duration, *ttfb, *request_size, *response_size;
-	struct rt_metric *active_requests, *info;
-	bool label_pid;
-	u64 seed;
-	char host_name[256];
-	struct active *active;
-	struct touch_slot touches[TOUCH_SLOTS];
-	struct slot cache[CACHE_SLOTS];
 };
 
 static void apply_config(struct rt_red *red, const struct rt_config *cfg)
@@ -250,6 +170,7 @@ void rt_red__free(struct rt_red *red)
 	{
 		active_drop(red, a);
 	}
+	rt_learn__free(red->learn);
 	rt_routes__free(red->routes);
 	free(red);
 }
@@ -257,123 +178,11 @@ void rt_red__free(struct rt_red *red)
 void rt_red__reload(struct rt_red *red, const struct rt_config *cfg)
 {
 	apply_config(red, cfg);
+	if (red->learn)
+		rt_learn__forget(red->learn);
 	rt_routes__reload(red->routes, cfg);
 	/* Keys hold pointers to routes, which are gone. */
 	memset(red->cache, 0, sizeof(red->cache));
-}
-
-/* --- label values ------------------------------------------------------- */
-
-static u8 method_of(struct rt_slice s)
-{
-	for (u8 i = M_GET; i < RT_ARRAY_SIZE(methods); i++)
-		if (s.len && s.p[0] == (u8)methods[i][0] && rt_slice_is(s, methods[i]))
-			return i;
-	return M_OTHER;
-}
-
-static const char *const errors[] = {
-	[RT_ERROR_NONE] = "",
-	[RT_ERROR_CONNECTION_RESET] = "connection_reset",
-	[RT_ERROR_CONNECTION_CLOSED] = "connection_closed",
-	[RT_ERROR_TIMEOUT] = "timeout",
-};
-
-const char *rt_error_type(const struct rt_finished *f, char buf[8])
-{
-	u16 first_error = f->x->role == RT_ROLE_CLIENT ? 400 : 500;
-
-	if (f->error != RT_ERROR_NONE)
-		return errors[f->error];
-	if (f->op->status < first_error)
-		return "";
-	snprintf(buf, 8, "%u", f->op->status);
-	return buf;
-}
-
-struct texts {
-	char status[8];
-	char error[8];
-	char pid[12];
-	char address[ADDRESS_MAX];
-	char port[8];
-};
-
-/* "h", "h:80", "[::1]:80", "::1". *ret_port is empty when there is none, or no number. */
-static void split_authority(struct rt_slice a, struct rt_slice *ret_host, struct rt_slice *ret_port)
-{
-	const u8 *colon = a.len ? memrchr(a.p, ':', a.len) : NULL;
-	const u8 *close = a.len && a.p[0] == '[' ? memchr(a.p, ']', a.len) : NULL;
-	struct rt_slice port = {NULL, 0};
-
-	*ret_host = a;
-	if (colon && (close ? colon > close : memchr(a.p, ':', a.len) == colon)) {
-		port = (struct rt_slice){colon + 1, (u32)(a.p + a.len - colon - 1)};
-		ret_host->len = (u32)(colon - a.p);
-	}
-	if (close) {
-		ret_host->p = a.p + 1;
-		ret_host->len = (u32)(close - a.p - 1);
-	}
-	for (u32 i = 0; i < port.len; i++)
-		if (!isdigit(port.p[i]) || port.len > 5)
-			port.len = 0;
-	*ret_port = port;
-}
-
-static void peer_text(const struct rt_exchange *x, char *out, size_t size)
-{
-	static const u8 mapped[12] = {[10] = 0xff, [11] = 0xff};
-
-	out[0] = '\0';
-	if (x->family == RT_FAMILY_INET)
-		inet_ntop(AF_INET, x->peer_addr, out, (socklen_t)size);
-	else if (x->family == RT_FAMILY_INET6 && memcmp(x->peer_addr, mapped, 12) == 0)
-		inet_ntop(AF_INET, x->peer_addr + 12, out, (socklen_t)size);
-	else if (x->family == RT_FAMILY_INET6)
-		inet_ntop(AF_INET6, x->peer_addr, out, (socklen_t)size);
-}
-
-static void server_labels(const struct rt_finished *f, struct texts *t, struct rt_slice *values)
-{
-	struct rt_slice host, port;
-	u32 n = 0;
-
-	split_authority(f->op->authority, &host, &port);
-	if (host.len) {
-		/* Host names know no case. */
-		for (; n < host.len && n < sizeof(t->address) - 1; n++)
-			t->address[n] = (char)tolower(host.p[n]);
-		t->address[n] = '\0';
-	} else {
-		peer_text(f->x, t->address, sizeof(t->address));
-	}
-	values[L_ADDRESS] = rt_slice_str(t->address);
-	if (!port.len && f->x->family != RT_FAMILY_UNIX && f->x->peer_port) {
-		snprintf(t->port, sizeof(t->port), "%u", f->x->peer_port);
-		port = rt_slice_str(t->port);
-	}
-	values[L_PORT] = port;
-}
-
-static void fill_labels(const struct rt_finished *f, const struct key *k, struct texts *t,
-			struct rt_slice *values)
-{
-	values[L_SERVICE] = rt_slice_str(f->process->service);
-	values[L_EXECUTABLE] = rt_slice_str(f->process->executable);
-	values[L_METHOD] = rt_slice_str(methods[k->method]);
-	values[L_ROUTE] = rt_slice_str(k->route);
-	t->status[0] = '\0';
-	if (k->status)
-		snprintf(t->status, sizeof(t->status), "%u", k->status);
-	values[L_STATUS] = rt_slice_str(t->status);
-	values[L_ERROR] = rt_slice_str(rt_error_type(f, t->error));
-	t->pid[0] = '\0';
-	if (k->pid)
-		snprintf(t->pid, sizeof(t->pid), "%u", k->pid);
-	values[L_PID] = rt_slice_str(t->pid);
-	if (k->role == RT_ROLE_CLIENT)
-		server_labels(f, t, values);
 }
 
 /* --- the cache ---------------------------------------------------------- */
@@ -387,7 +196,7 @@ static bool make_key(const struct rt_red *red, const struct rt_finished *f, cons
 	k->route = route;
 	k->pid = red->label_pid ? f->process->pid : 0;
 	k->status = f->op->status;
-	k->method = method_of(f->op->method);
+	k->method = rt_red__method(f->op->method);
 	k->role = f->x->role;
 	k->error = (u8)f->error;
 	if (k->role != RT_ROLE_CLIENT)
@@ -422,13 +231,12 @@ static struct slot *slot_of(struct rt_red *red, const struct key *k)
 	return s;
 }
 
-/* Creates the series that this exchange writes and the slot does not have yet. */
-static void find_series(struct rt_red *red, const struct rt_finished *f, struct slot *s)
+void rt_red__find_series(struct rt_red *red, const struct rt_finished *f, struct slot *s)
 {
 	struct rt_slice values[NR_LABELS];
 	struct texts texts;
 
-	fill_labels(f, &s->key, &texts, values);
+	rt_red__labels(f, &s->key, &texts, values);
 	if (s->key.role == RT_ROLE_CLIENT) {
 		s->duration = rt_metric__series(red->client_duration, values);
 		return;
@@ -468,17 +276,28 @@ static struct active *active_get(struct rt_red *red, const struct rt_process *p)
 	return a;
 }
 
-/* Keeps target_info, and a server's gauge, alive while the process has traffic. */
-static void touch(struct rt_red *red, const struct rt_process *p, bool server, u64 now)
+static bool touched(const struct rt_red *red, const struct rt_process *p, bool server, u64 now)
 {
-	struct active *a = server ? active_get(red, p) : NULL;
+	const struct touch_slot *s = &red->touches[(p->pid ^ p->resource_id) % TOUCH_SLOTS];
+
+	return s->written && now - s->written < TOUCH_NS && s->pid == p->pid &&
+	       s->resource_id == p->resource_id && s->start_ns == p->start_ns &&
+	       (s->server || !server);
+}
+
+void rt_red__touch(struct rt_red *red, const struct rt_process *p, bool server, u64 now)
+{
 	struct touch_slot *s = &red->touches[(p->pid ^ p->resource_id) % TOUCH_SLOTS];
 	struct rt_slice values[] = {
 		rt_slice_str(p->service),     rt_slice_str(p->service_namespace),
 		rt_slice_str(p->executable),  rt_slice_str(p->container_id),
 		rt_slice_str(red->host_name),
 	};
+	struct active *a;
 
+	if (touched(red, p, server, now))
+		return;
+	a = server ? active_get(red, p) : NULL;
 	s->resource_id = p->resource_id;
 	s->start_ns = p->start_ns;
 	s->pid = p->pid;
@@ -487,15 +306,6 @@ static void touch(struct rt_red *red, const struct rt_process *p, bool server, u
 	if (a)
 		a->idle_rounds = 0;
 	rt_series__set(rt_metric__series(red->info, values), 1, now);
-}
-
-static bool touched(const struct rt_red *red, const struct rt_process *p, bool server, u64 now)
-{
-	const struct touch_slot *s = &red->touches[(p->pid ^ p->resource_id) % TOUCH_SLOTS];
-
-	return s->written && now - s->written < TOUCH_NS && s->pid == p->pid &&
-	       s->resource_id == p->resource_id && s->start_ns == p->start_ns &&
-	       (s->server || !server);
 }
 
 static struct rt_slice path_of(const struct rt_op *op)
@@ -526,9 +336,10 @@ void rt_red__record(struct rt_red *red, const struct rt_finished *f, u64 now,
 		uncached.key = key;
 	if (!s->duration ||
 	    (!client && ((f->ttfb_ns && !s->ttfb) || (f->response_bytes && !s->response_size))))
-		find_series(red, f, s);
-	if (!touched(red, f->process, !client, now))
-		touch(red, f->process, !client, now);
+		rt_red__find_series(red, f, s);
+	rt_red__touch(red, f->process, !client, now);
+	if (f->x->rule && red->learn && f->error == RT_ERROR_NONE)
+		rt_red__learn(red, f, s, now);
 
 	rt_series__observe(s->duration, (double)f->duration_ns / 1e9, now);
 	if (client)

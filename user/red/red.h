@@ -14,6 +14,7 @@
 #include "proto/proto.h"
 
 struct rt_config;
+struct rt_learn_ops;
 struct rt_red;
 
 /* How an exchange ended, worked out by the finisher (red/finish.c). */
@@ -29,8 +30,8 @@ struct rt_finished {
 	const struct rt_op *op;
 	const struct rt_process *process;
 	enum rt_error error;
-	u64 duration_ns; /* first request byte to last response byte, or to the failure */
-	u64 ttfb_ns;	 /* 0: no response byte */
+	u64 duration_ns;    /* first request byte to last response byte, or to the failure */
+	u64 ttfb_ns;	    /* 0: no response byte */
 	u64 response_bytes; /* of the final response, interim ones left out */
 };
 
@@ -46,6 +47,14 @@ void rt_red__active_begin(struct rt_red *red);
 void rt_red__active_add(struct rt_red *red, const struct rt_process *p, u8 role, u8 proto);
 void rt_red__active_end(struct rt_red *red, u64 now);
 void rt_red__reload(struct rt_red *red, const struct rt_config *cfg);
+
+/* Lets the kernel count requests that repeat: rules by `ops`, of nr_slots slots.
+ * Nothing may call `ops` after rt_red__free(). 0, or -1 with errno. */
+int rt_red__count_in_kernel(struct rt_red *red, const struct rt_learn_ops *ops, void *ctx,
+			    u32 nr_slots);
+/* Registry lock held. Adds what the kernel counted since the last call to the
+ * series; call it about twice a second. Returns how many requests that were. */
+u64 rt_red__fold(struct rt_red *red, u64 now);
 
 /* error.type of a finished exchange by the conventions: the failure's name, or
  * the status for 5xx (server) and 4xx/5xx (client); "" when there is none.

@@ -585,6 +585,11 @@ void rt_routes__reload(struct rt_routes *r, const struct rt_config *cfg)
 	patterns_copy(r, &cfg->routes_patterns); /* out of memory: those that fitted */
 }
 
+u32 rt_routes__generation(const struct rt_routes *r)
+{
+	return r->generation;
+}
+
 static const char *name_path(struct rt_routes *r, u64 resource_id, struct rt_slice path, bool cut)
 {
 	for (size_t i = 0; i < r->nr_patterns; i++)

@@ -23,4 +23,7 @@ void rt_routes__reload(struct rt_routes *r, const struct rt_config *cfg);
 const char *rt_routes__name(struct rt_routes *r, u64 resource_id, struct rt_slice path,
 			    bool path_cut, u32 status);
 
+/* Moves when a path that was named before may have another name now. */
+u32 rt_routes__generation(const struct rt_routes *r);
+
 #endif /* REDTAP_ROUTE_H */

@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * The learned routes: requests whose path user space has named before are
+ * counted here, and no record leaves the kernel. Called when an exchange ended
+ * because the next request began: then the client had a full response.
+ *
+ * This file knows the outside of an HTTP/1 head and no more: where its first
+ * line's path ends, that it ends with an empty line, and the status' three digits
+ * (RFC 9112, sections 2.1, 3, 4). Whatever is not plainly one request goes up as
+ * a record, as if this file did not exist.
+ */
+#include "lib/maps.bpf.h"
+
+#include "lib/route.bpf.h"
+#include "redtap/cells.h"
+
+/* Bytes of a Host header that a rule can stand for; a multiple of 8. */
+#define RT_HOST_MAX 64
+
+#define BYTES(b) (0x0101010101010101ull * (b))
+
+/* Bit 7 of each byte of w that is `byte`, exactly. */
+static __always_inline u64 rt_bytes_equal(u64 w, u64 bytes)
+{
+	u64 x = w ^ bytes;
+
+	return ~(((x & BYTES(0x7f)) + BYTES(0x7f)) | x | BYTES(0x7f));
+}
+
+/* How many bytes precede the lowest one marked in `marks`, which is not 0. */
+static __always_inline u32 rt_bytes_before(u64 marks)
+{
+	u64 lowest = (marks & -marks) >> 7;
+
+	return ((lowest - 1) & BYTES(1)) * BYTES(1) >> 56;
+}
+
+static __always_inline u64 rt_mix(u64 h, u64 w)
+{
+	h = (h ^ w) * 0x9e3779b97f4a7c15ull;
+	return h ^ h >> 32;
+}
+
+/* "HTTP/1." begins 9 bytes before the end of the request line, which is CR LF. */
+static __always_inline bool rt_line_is_http1(const struct rt_conn *c, u32 newline)
+{
+	const u8 *at;
+
+	if (newline < 12 || newline >= RT_REQ_HEAD_MAX)
+		return false;
+	at = c->x.heads + newline;
+	return at[-1] == '\r' && at[-9] == 'H' && at[-8] == 'T' && at[-7] == 'T' && at[-6] == 'P' &&
+	       at[-5] == '/' && at[-4] == '1' && at[-3] == '.';
+}
+
+static __always_inline bool rt_line_is_host(const struct rt_conn *c, u32 start)
+{
+	const u8 *at;
+
+	if (start >= RT_REQ_HEAD_MAX)
+		return false;
+	at = c->x.heads + start;
+	return (at[0] | 0x20) == 'h' && (at[1] | 0x20) == 'o' && (at[2] | 0x20) == 's' &&
+	       (at[3] | 0x20) == 't' && at[4] == ':';
+}
+
+/* Where the walk over a head stands, beside what it has found. */
+enum rt_walk {
+	RT_WALK_PATH = 1 << 0,	/* the path goes on */
+	RT_WALK_FIRST = 1 << 1, /* still in the first line */
+	RT_WALK_HOST = 1 << 2,	/* Host is wanted, and was not seen yet */
+};
+
+/* The i-th word of the head; bytes behind its end are 0. */
+static __always_inline u64 rt_head_word(const struct rt_conn *c, u32 i, u32 len)
+{
+	u64 w = *(const u64 *)(c->x.heads + i * 8);
+
+	if (len - i * 8 < 8)
+		w &= (1ull << (8 * (len & 7))) - 1;
+	return w;
+}
+
+/* One more word of method and path. Returns 0, or -1 when there is no method. */
+static __always_inline int rt_walk_path(struct rt_conn *c, u32 i, u64 w)
+{
+	u64 ends = rt_bytes_equal(w, BYTES(' ')), lowest;
+
+	if (i == 0) {
+		/* The method, up to seven letters. */
+		if (!ends)
+			return -1;
+		ends &= ends - 1;
+	}
+	ends |= rt_bytes_equal(w, BYTES('?'));
+	if (ends) {
+		lowest = ends & -ends;
+		c->head_hash = rt_mix(rt_mix(c->head_hash, w & ((lowest >> 7) - 1)), lowest + i);
+		c->walk &= ~RT_WALK_PATH;
+	} else {
+		c->head_hash = rt_mix(c->head_hash, w);
+	}
+	return 0;
+}
+
+/*
+ * One word of the walk. Returns 0 to go on, 1 at the end of the head, -1 when this
+ * is no plain request. A function of its own, with what it carries in the state:
+ * the verifier looks at it once, not once per word and way through it.
+ */
+int rt_walk_word(struct rt_conn *c, u32 i)
+{
+	u64 w, lf, cr, blank;
+	u32 len;
+
+	if (!c || i >= RT_REQ_HEAD_MAX / 8)
+		return -1;
+	len = c->x.req_len;
+	if (i * 8 >= len)
+		return 1;
+	w = rt_head_word(c, i, len);
+	if ((c->walk & RT_WALK_PATH) && rt_walk_path(c, i, w))
+		return -1;
+	lf = rt_bytes_equal(w, BYTES('\n'));
+	if (!lf) {
+		c->lf_before = 0;
+		return 0;
+	}
+	if (c->walk & RT_WALK_FIRST) {
+		if ((c->walk & RT_WALK_PATH) ||
+		    !rt_line_is_http1(c, i * 8 + rt_bytes_before(lf)))
+			return -1;
+		c->walk &= ~RT_WALK_FIRST;
+	}
+	if (c->walk & RT_WALK_HOST) {
+		u32 line = i * 8 + rt_bytes_before(lf) + 1;
+
+		if (rt_line_is_host(c, line)) {
+			c->io_left = line + 5;
+			c->walk &= ~RT_WALK_HOST;
+		}
+	}
+	/* LF LF, or LF CR LF; the first ones may stand in the word before. */
+	cr = rt_bytes_equal(w, BYTES('\r'));
+	blank = lf & (lf << 8 | c->lf_before >> 56);
+	blank |= lf & (cr << 8 | c->cr_before >> 56) & (lf << 16 | c->lf_before >> 48);
+	if (blank) {
+		c->head_len = i * 8 + rt_bytes_before(blank) + 1;
+		return 1;
+	}
+	c->lf_before = lf;
+	c->cr_before = cr;
+	return 0;
+}
+
+/*
+ * Walks the request's head by words. Leaves in head_hash a hash of method and path
+ * (up to '?' or the blank), in head_len the length of the head (0 when it is longer
+ * than what was captured), and of a client's in io_left where Host's value
+ * begins (0: it was not found). Returns 0, or -1 when this is no plain request.
+ */
+static __always_inline int rt_route_walk(struct rt_conn *c)
+{
+	c->walk = RT_WALK_PATH | RT_WALK_FIRST;
+	if (c->x.role == RT_ROLE_CLIENT)
+		c->walk |= RT_WALK_HOST;
+	c->head_hash = rt_cfg.route_seed;
+	c->head_len = 0;
+	c->io_left = 0;
+	c->lf_before = 0;
+	for (u32 i = 0; i < RT_REQ_HEAD_MAX / 8; i++) {
+		int over = rt_walk_word(c, i);
+
+		if (over < 0)
+			return -1;
+		if (over)
+			break;
+	}
+	return c->walk & RT_WALK_FIRST ? -1 : 0;
+}
+
+/* The value of Host, mixed into `hash`; 0: it is too long, or cut. */
+u64 rt_route_host(struct rt_conn *c, u64 hash)
+{
+	u64 from;
+
+	if (!c)
+		return 0;
+	from = c->io_left;
+	if (!from || from > RT_REQ_HEAD_MAX)
+		return 0;
+	for (u32 i = 0; i < RT_HOST_MAX / 8; i++) {
+		u64 w = *(const u64 *)(c->x.heads + from + i * 8);
+		u64 cr = rt_bytes_equal(w, BYTES('\r'));
+
+		if (from + i * 8 >= c->x.req_len)
+			return 0;
+		if (cr) {
+			w &= ((cr & -cr) >> 7) - 1;
+			return rt_mix(rt_mix(hash, w), i);
+		}
+		hash = rt_mix(hash, w);
+	}
+	return 0;
+}
+
+static __always_inline u32 rt_route_status(const struct rt_conn *c)
+{
+	u32 at = c->x.req_len;
+	const u8 *p;
+
+	if (at > RT_REQ_HEAD_MAX)
+		return 0;
+	p = c->x.heads + at + 9;
+	return (p[0] - '0') * 100 + (p[1] - '0') * 10 + (p[2] - '0');
+}
+
+/* Not inlined: the verifier would follow each way through their comparisons. */
+u32 rt_bin_of(u64 ns)
+{
+	return rt_hist_bin(ns);
+}
+
+u32 rt_sizes_of(u64 request, u64 response)
+{
+	return rt_size_bucket(request) * (RT_NR_SIZE_BOUNDS + 1) + rt_size_bucket(response);
+}
+
+/* Atomic only where CPUs share a stripe or a program can be preempted by another. */
+#define RT_ADD(counter, n)                                                                         \
+	do {                                                                                       \
+		if (rt_cfg.shared_cells)                                                           \
+			__sync_fetch_and_add(&(counter), n);                                       \
+		else                                                                               \
+			(counter) += (n);                                                          \
+	} while (0)
+
+static __always_inline void rt_hist_add(u32 *bins, u32 *over, u32 bin, u64 ns)
+{
+	u32 bound;
+
+	barrier_var(bin);
+	if (bin >= RT_HIST_BINS)
+		return;
+	RT_ADD(bins[bin], 1);
+	bound = rt_cfg.bound_of_bin[bin];
+	if (!bound--)
+		return;
+	barrier_var(bound);
+	if (bound < RT_NR_DURATION_BOUNDS && ns > rt_cfg.duration_bounds[bound])
+		RT_ADD(over[bound], 1);
+}
+
+int rt_route_add(struct rt_conn *c, u32 slot)
+{
+	u32 at = slot << rt_cfg.stripe_bits |
+		 (bpf_get_smp_processor_id() & ((1u << rt_cfg.stripe_bits) - 1));
+	struct rt_cell *cell = bpf_map_lookup_elem(&rt_cells, &at);
+	struct rt_hist *hist = bpf_map_lookup_elem(&rt_hists, &at);
+	u64 duration, ttfb;
+	u32 sizes, bin;
+
+	if (!c || !cell || !hist)
+		return 0;
+	duration = c->x.resp_end - c->x.req_start;
+	ttfb = c->x.resp_start - c->x.req_start;
+	sizes = rt_sizes_of(c->x.req_bytes, c->x.resp_bytes);
+	barrier_var(sizes);
+	if (sizes >= RT_ARRAY_SIZE(hist->sizes))
+		return 0;
+	bin = rt_bin_of(duration);
+	rt_hist_add(hist->duration, hist->duration_over, bin, duration);
+	if (ttfb != duration)
+		bin = rt_bin_of(ttfb);
+	rt_hist_add(hist->ttfb, hist->ttfb_over, bin, ttfb);
+	RT_ADD(hist->sizes[sizes], 1);
+	RT_ADD(cell->ttfb_ns, ttfb);
+	RT_ADD(cell->request_bytes, c->x.req_bytes);
+	RT_ADD(cell->response_bytes, c->x.resp_bytes);
+	/* Last, and never 0: user space looks at this one to know that there is news. */
+	barrier();
+	RT_ADD(cell->duration_ns, duration | 1);
+	return 1;
+}
+
+/* Fills head, and for RT_HEAD_PLAIN head_hash and head_len. */
+int rt_route_head(struct rt_conn *c)
+{
+	if (!c)
+		return 0;
+	c->head = RT_HEAD_ODD;
+	if (rt_route_walk(c))
+		return 0;
+	if (c->x.role == RT_ROLE_CLIENT) {
+		/* Whom it asks is a label of its own. */
+		c->head_hash = rt_route_host(c, c->head_hash);
+		if (!c->head_hash)
+			return 0;
+	}
+	c->head = RT_HEAD_PLAIN;
+	return 0;
+}
+
+/* The slot for this key and status, plus one; 0: there is none. */
+int rt_route_find(struct rt_conn *c, u64 key, u32 status)
+{
+	u32 rules = rt_rules_moved;
+	struct rt_rule *rule;
+
+	if (!c)
+		return 0;
+	if (c->hit_key == key && c->hit_rules == rules && c->hit_status == status)
+		return c->hit_slot + 1;
+	c->x.rule = key;
+	rule = bpf_map_lookup_elem(&rt_rules, &key);
+	if (!rule)
+		return 0;
+	for (u32 i = 0; i < RT_RULE_WAYS; i++) {
+		u32 slot = rule->slot[i];
+
+		if (rule->status[i] != status)
+			continue;
+		/* Also the barrier between slot and key: the element may have been
+		 * deleted and made into another key's meanwhile. */
+		__sync_lock_test_and_set(&rule->used, 1);
+		if (*(volatile u64 *)&rule->key != key)
+			return 0;
+		c->hit_key = key;
+		c->hit_rules = rules;
+		c->hit_status = status;
+		c->hit_slot = slot;
+		return slot + 1;
+	}
+	return 0;
+}
+
+/* What neither bends a plain request nor its timing. */
+#define RT_ROUTE_FLAGS (RT_X_REQ_CUT | RT_X_RESP_CUT | RT_X_RESP_BLIND)
+
+int rt_route_count(struct rt_conn *c)
+{
+	struct rt_exchange *x;
+	u32 slot, port;
+
+	if (!c || !rt_cfg.route_seed)
+		return 0;
+	x = &c->x;
+	if (c->resp_kind != RT_SIG_RESPONSE || (x->flags & ~RT_ROUTE_FLAGS) || x->resp_len < 13)
+		return 0;
+	if (c->head == RT_HEAD_NEW)
+		rt_route_head(c);
+	if (c->head != RT_HEAD_PLAIN)
+		return 0;
+	/* A body or a second request behind the head: for user space to tell. */
+	if (c->head_len ? c->head_len != x->req_bytes : !(x->flags & RT_X_REQ_CUT))
+		return 0;
+	/* Rules of services can go by port; a client's peer is a label. */
+	port = x->role == RT_ROLE_SERVER ? x->local_port : x->peer_port | 1u << 16;
+	slot = rt_route_find(c, rt_mix(c->head_hash, c->process ^ port), rt_route_status(c));
+	return slot ? rt_route_add(c, slot - 1) : 0;
+}
+
+/* Whether the fresh request in the probe has the very head of the one before it. */
+int rt_route_same(struct rt_conn *c)
+{
+	u32 len;
+
+	if (!c)
+		return 0;
+	len = c->fresh;
+	if (!len || len != c->x.req_len)
+		return 0;
+	for (u32 i = 0; i < RT_REQ_HEAD_MAX / 8; i++) {
+		u64 differ;
+
+		if (i * 8 >= len)
+			break;
+		differ = c->probe[i] ^ *(const u64 *)(c->x.heads + i * 8);
+		if (len - i * 8 < 8)
+			differ &= (1ull << (8 * (len & 7))) - 1;
+		if (differ)
+			return 0;
+	}
+	return 1;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

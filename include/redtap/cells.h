@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 OR BSD-2-Clause */
+/*
+ * Requests that the kernel counts in place: rules (what is counted where) that
+ * user space writes, and cells that the BPF programs add to and user space reads.
+ *
+ * A rule says for one path of one process, and for each status, which slot its
+ * requests go to: one combination of service, route, method and status. A slot
+ * has a cell and a histogram per stripe; a CPU always writes to the same stripe.
+ *
+ * Durations are log-linear: RT_HIST_SUB bins per power of two, so a bin is at
+ * most 1/32 of its value wide and its middle at most 1.6 % off, from RT_HIST_UNIT_NS
+ * * RT_HIST_SUB (1 us) up; below, bins are RT_HIST_UNIT_NS wide. From 137 s on all
+ * share the last bin; sums are exact. A bound of the exported buckets that lies
+ * inside a bin has a counter of its own for those above it: buckets are exact.
+ */
+#ifndef REDTAP_CELLS_H
+#define REDTAP_CELLS_H
+
+#include "types.h"
+
+/* Upper bounds of the exported duration buckets, nanoseconds: those of the HTTP
+ * semantic conventions (opentelemetry.io/docs/specs/semconv/http/http-metrics/). */
+#define RT_DURATION_BOUNDS(B)                                                                      \
+	B(5000000)                                                                                 \
+	B(10000000) B(25000000) B(50000000) B(75000000) B(100000000) B(250000000) B(500000000)     \
+		B(750000000) B(1000000000) B(2500000000) B(5000000000) B(7500000000)               \
+			B(10000000000)
+#define RT_NR_DURATION_BOUNDS 14
+
+/* Of the exported size buckets, bytes: powers of 4 from 64, a bare status line, to 16 MiB. */
+#define RT_SIZE_BOUNDS(B)                                                                          \
+	B(64) B(256) B(1024) B(4096) B(16384) B(65536) B(262144) B(1048576) B(4194304) B(16777216)
+#define RT_NR_SIZE_BOUNDS 10
+
+#define RT_HIST_UNIT_SHIFT 5
+#define RT_HIST_UNIT_NS	   (1 << RT_HIST_UNIT_SHIFT)
+#define RT_HIST_SUB_BITS   5
+#define RT_HIST_SUB	   (1 << RT_HIST_SUB_BITS)
+#define RT_HIST_BINS	   (RT_HIST_SUB * 28)
+
+/* Statuses that one rule can tell apart; further ones go up as records. */
+#define RT_RULE_WAYS 4
+/* Paths of processes that are counted in place. */
+#define RT_RULES_MAX   16384
+#define RT_SLOTS_MAX   4096
+#define RT_STRIPES_MAX 16
+
+struct rt_rule {
+	u64 key;  /* the map's key once more: an element may be reused while it is read */
+	u32 used; /* set by the kernel, cleared by user space */
+	u16 status[RT_RULE_WAYS]; /* 0: unused */
+	u16 slot[RT_RULE_WAYS];
+	u32 pad;
+};
+
+/* Sums, in a map of their own that user space has mapped: whether a slot was
+ * used since the last look costs no system call. */
+struct rt_cell {
+	u64 duration_ns; /* first request byte to last response byte */
+	u64 ttfb_ns;	 /* to first response byte */
+	u64 request_bytes;
+	u64 response_bytes;
+};
+
+/* Counts wrap; user space looks more often than that. */
+struct rt_hist {
+	u32 duration[RT_HIST_BINS];
+	u32 ttfb[RT_HIST_BINS];
+	/* of the bin that bound i lies in, those above the bound */
+	u32 duration_over[RT_NR_DURATION_BOUNDS];
+	u32 ttfb_over[RT_NR_DURATION_BOUNDS];
+	/* request's bucket, then the response's */
+	u32 sizes[(RT_NR_SIZE_BOUNDS + 1) * (RT_NR_SIZE_BOUNDS + 1)];
+	u32 pad;
+};
+
+_Static_assert(sizeof(struct rt_rule) == 32, "rt_rule layout");
+_Static_assert(sizeof(struct rt_hist) % 8 == 0, "rt_hist layout");
+
+/* Position of the highest bit of v, which is not 0. BPF has no instruction for it. */
+static inline __attribute__((always_inline)) u32 rt_log2(u64 v)
+{
+	u32 e = 0;
+
+	if (v >> 32) {
+		v >>= 32;
+		e += 32;
+	}
+	if (v >> 16) {
+		v >>= 16;
+		e += 16;
+	}
+	if (v >> 8) {
+		v >>= 8;
+		e += 8;
+	}
+	if (v >> 4) {
+		v >>= 4;
+		e += 4;
+	}
+	if (v >> 2) {
+		v >>= 2;
+		e += 2;
+	}
+	return e + (v >> 1);
+}
+
+static inline __attribute__((always_inline)) u32 rt_hist_bin(u64 ns)
+{
+	u64 v = ns >> RT_HIST_UNIT_SHIFT;
+	u32 e;
+
+	if (v < RT_HIST_SUB)
+		return v;
+	if (v >> 32)
+		return RT_HIST_BINS - 1;
+	e = rt_log2(v) - RT_HIST_SUB_BITS;
+	return ((e + 1) << RT_HIST_SUB_BITS) + ((u32)(v >> e) & (RT_HIST_SUB - 1));
+}
+
+/* The bucket of a size: the first whose bound is not below it. */
+static inline __attribute__((always_inline)) u32 rt_size_bucket(u64 bytes)
+{
+	u64 v = bytes ? (bytes - 1) >> 6 : 0;
+	u32 b = v ? rt_log2(v) / 2 + 1 : 0;
+
+	return b < RT_NR_SIZE_BOUNDS ? b : RT_NR_SIZE_BOUNDS;
+}
+
+#endif /* REDTAP_CELLS_H */

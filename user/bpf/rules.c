@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Access to what the kernel counts in place (redtap/cells.h): rules are written
+ * and deleted one by one; sums are read from the mapped array, histograms only
+ * of slots whose sums moved. Called by the consumer's thread.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "bpf/features.h"
+#include "bpf/loader.h"
+#include "util/hash.h"
+
+u32 rt_rules__stripe_bits(void)
+{
+	int cpus = libbpf_num_possible_cpus();
+	u32 bits = 0;
+
+	while ((1 << bits) < cpus && (1 << bits) < RT_STRIPES_MAX)
+		bits++;
+	return bits;
+}
+
+u32 rt_rules__slots(u64 memory, u32 stripe_bits)
+{
+	u64 n = memory / (sizeof(struct rt_cell) + sizeof(struct rt_hist)) >> stripe_bits;
+
+	return n > RT_SLOTS_MAX ? RT_SLOTS_MAX : (u32)n;
+}
+
+void rt_rules__fill_config(struct rt_bpf_cfg *c, u32 nr_slots, u32 stripe_bits)
+{
+	static const u64 bounds[] = {
+#define B(ns) ns,
+		RT_DURATION_BOUNDS(B)
+#undef B
+	};
+	_Static_assert(RT_ARRAY_SIZE(bounds) == RT_NR_DURATION_BOUNDS, "bounds are counted");
+
+	/* 0 turns it off. */
+	c->route_seed = nr_slots ? rt_hash__random_seed() | 1 : 0;
+	c->stripe_bits = stripe_bits;
+	c->shared_cells = libbpf_num_possible_cpus() > 1 << stripe_bits ||
+			  !rt_features__has(RT_FEATURE_STEADY_TP) ||
+			  !rt_features__has(RT_FEATURE_STEADY_FN);
+	memcpy(c->duration_bounds, bounds, sizeof(bounds));
+	memset(c->bound_of_bin, 0, sizeof(c->bound_of_bin));
+	for (u32 i = 0; i < RT_NR_DURATION_BOUNDS; i++)
+		c->bound_of_bin[rt_hist_bin(bounds[i])] = (u8)(i + 1);
+}
+
+int rt_rules__size_maps(struct rt_bpf *b)
+{
+	u32 n = b->nr_slots << b->stripe_bits;
+	int err = bpf_map__set_max_entries(b->skel->maps.rt_cells, n ? n : 1);
+
+	if (!err)
+		err = bpf_map__set_max_entries(b->skel->maps.rt_hists, n ? n : 1);
+	if (!err && !n)
+		err = bpf_map__set_max_entries(b->skel->maps.rt_rules, 1);
+	return err;
+}
+
+static size_t cells_length(const struct rt_bpf *b)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t n = ((size_t)b->nr_slots << b->stripe_bits) * sizeof(struct rt_cell);
+
+	return (n + page - 1) / page * page;
+}
+
+int rt_rules__open(struct rt_bpf *b)
+{
+	void *at;
+
+	if (!b->nr_slots)
+		return 0;
+	at = mmap(NULL, cells_length(b), PROT_READ, MAP_SHARED, bpf_map__fd(b->skel->maps.rt_cells),
+		  0);
+	if (at == MAP_FAILED)
+		return -errno;
+	b->cells = at;
+	return 0;
+}
+
+void rt_rules__close(struct rt_bpf *b)
+{
+	if (b->cells)
+		munmap((void *)(uintptr_t)b->cells, cells_length(b));
+	b->cells = NULL;
+}
+
+u32 rt_bpf__nr_slots(const struct rt_bpf *b)
+{
+	return b->nr_slots;
+}
+
+int rt_bpf__rule_put(const struct rt_bpf *b, const struct rt_rule *rule)
+{
+	int fd = bpf_map__fd(b->skel->maps.rt_rules);
+
+	return bpf_map_update_elem(fd, &rule->key, rule, BPF_ANY) ? -errno : 0;
+}
+
+int rt_bpf__rule_get(const struct rt_bpf *b, u64 key, struct rt_rule *ret)
+{
+	return bpf_map_lookup_elem(bpf_map__fd(b->skel->maps.rt_rules), &key, ret) ? -errno : 0;
+}
+
+int rt_bpf__rule_delete(const struct rt_bpf *b, u64 key)
+{
+	return bpf_map_delete_elem(bpf_map__fd(b->skel->maps.rt_rules), &key) ? -errno : 0;
+}
+
+void rt_bpf__rules_moved(const struct rt_bpf *b)
+{
+	__atomic_fetch_add(&b->skel->bss->rt_rules_moved, 1, __ATOMIC_RELEASE);
+}
+
+void rt_bpf__slot_sums(const struct rt_bpf *b, u32 slot, struct rt_cell *ret)
+{
+	const volatile struct rt_cell *c = b->cells + ((size_t)slot << b->stripe_bits);
+
+	*ret = (struct rt_cell){0};
+	for (u32 i = 0; i < 1u << b->stripe_bits; i++) {
+		ret->duration_ns += c[i].duration_ns;
+		ret->ttfb_ns += c[i].ttfb_ns;
+		ret->request_bytes += c[i].request_bytes;
+		ret->response_bytes += c[i].response_bytes;
+	}
+}
+
+int rt_bpf__slot_hist(const struct rt_bpf *b, u32 slot, struct rt_hist *ret)
+{
+	int fd = bpf_map__fd(b->skel->maps.rt_hists);
+	u32 *sum = (u32 *)ret;
+
+	memset(ret, 0, sizeof(*ret));
+	for (u32 i = 0; i < 1u << b->stripe_bits; i++) {
+		u32 at = (slot << b->stripe_bits) + i;
+		struct rt_hist one;
+
+		if (bpf_map_lookup_elem(fd, &at, &one))
+			return -errno;
+		for (size_t n = 0; n < sizeof(one) / sizeof(u32); n++)
+			sum[n] += ((const u32 *)&one)[n];
+	}
+	return 0;
+}

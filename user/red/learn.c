@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Rules and slots of requests that the kernel counts in place. Used by red.c.
+ *
+ * A slot without rules drains: programs that found a rule just before it was
+ * deleted may still add to it, for microseconds. It is free after the second fold
+ * from then, which is half a second later at least. The kernel's counts are never reset: what was
+ * read last time is kept here and subtracted.
+ */
+#include "red/learn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <uthash.h>
+
+/* Keys seen lately, by their low bits. */
+#define RECENT_SLOTS 4096
+/* How often rules are looked at for use, and how long a slot may be without. */
+#define AGE_NS	    (60 * 1000000000ull)
+#define AGE_SOON_NS (5 * 1000000000ull) /* when there is no room */
+
+struct rule {
+	struct rt_rule kernel;
+	UT_hash_handle hh;
+};
+
+enum state { FREE, USED, DRAINING };
+
+/* Counts of all stripes at the last look, in exported buckets; they wrap. */
+struct seen {
+	u32 duration[RT_NR_DURATION_BOUNDS + 1];
+	u32 ttfb[RT_NR_DURATION_BOUNDS + 1];
+	u32 request_size[RT_NR_SIZE_BOUNDS + 1];
+	u32 response_size[RT_NR_SIZE_BOUNDS + 1];
+};
+
+struct slot {
+	u8 id[RT_LEARN_ID_MAX];
+	void *what;
+	u32 rules; /* ways that lead here */
+	enum state state;
+	u32 folds; /* while DRAINING */
+	bool again; /* counters that belong together may become visible one by one */
+	struct rt_cell sums;
+	struct seen seen;
+	UT_hash_handle hh; /* while USED */
+};
+
+struct rt_learn {
+	const struct rt_learn_ops *ops;
+	void *ctx;
+	rt_release_fn release;
+	u32 nr_slots;
+	u32 hint;	    /* no slot below is free */
+	u32 high;	    /* no slot from here on was ever used */
+	struct slot *slots; /* grows as they are used */
+	struct slot *by_id;
+	struct rule *rules;
+	u64 aged;
+	bool full;
+	u64 recent[RECENT_SLOTS];
+};
+
+struct rt_learn *rt_learn__new(const struct rt_learn_ops *ops, void *ops_ctx, u32 nr_slots,
+			       rt_release_fn release)
+{
+	struct rt_learn *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return NULL;
+	l->ops = ops;
+	l->ctx = ops_ctx;
+	l->nr_slots = nr_slots;
+	l->release = release;
+	/* Untouched pages of it cost nothing. */
+	l->slots = calloc(nr_slots ? nr_slots : 1, sizeof(*l->slots));
+	if (!l->slots) {
+		free(l);
+		return NULL;
+	}
+	return l;
+}
+
+bool rt_learn__repeats(struct rt_learn *l, u64 key)
+{
+	u64 *recent = &l->recent[key % RECENT_SLOTS];
+
+	if (*recent == key)
+		return true;
+	*recent = key;
+	return false;
+}
+
+/* --- slots -------------------------------------------------------------- */
+
+static struct slot *slot_find(struct rt_learn *l, const u8 id[RT_LEARN_ID_MAX])
+{
+	struct slot *s;
+
+	HASH_FIND(hh, l->by_id, id, RT_LEARN_ID_MAX, s);
+	return s;
+}
+
+static struct slot *slot_new(struct rt_learn *l, const u8 id[RT_LEARN_ID_MAX], void *what)
+{
+	while (l->hint < l->nr_slots && l->slots[l->hint].state != FREE)
+		l->hint++;
+	if (l->hint == l->nr_slots)
+		return NULL;
+
+	struct slot *s = &l->slots[l->hint];
+
+	if (l->high <= l->hint)
+		l->high = l->hint + 1;
+	memcpy(s->id, id, sizeof(s->id));
+	s->what = what;
+	s->rules = 0;
+	s->state = USED;
+	HASH_ADD(hh, l->by_id, id, sizeof(s->id), s);
+	return s;
+}
+
+static void slot_unref(struct rt_learn *l, struct slot *s)
+{
+	if (--s->rules)
+		return;
+	HASH_DEL(l->by_id, s);
+	s->state = DRAINING;
+	s->folds = 0;
+}
+
+static void slot_free(struct rt_learn *l, struct slot *s)
+{
+	l->release(s->what);
+	s->what = NULL;
+	s->state = FREE;
+	if ((u32)(s - l->slots) < l->hint)
+		l->hint = (u32)(s - l->slots);
+}
+
+/* --- rules -------------------------------------------------------------- */
+
+static void rule_drop(struct rt_learn *l, struct rule *r)
+{
+	l->ops->del(l->ctx, r->kernel.key);
+	for (u32 i = 0; i < RT_RULE_WAYS; i++)
+		if (r->kernel.status[i])
+			slot_unref(l, &l->slots[r->kernel.slot[i]]);
+	HASH_DEL(l->rules, r);
+	free(r);
+}
+
+void rt_learn__forget(struct rt_learn *l)
+{
+	struct rule *r, *tmp;
+
+	HASH_ITER(hh, l->rules, r, tmp)
+	{
+		rule_drop(l, r);
+	}
+	l->ops->moved(l->ctx);
+	memset(l->recent, 0, sizeof(l->recent));
+}
+
+void rt_learn__free(struct rt_learn *l)
+{
+	if (!l)
+		return;
+	rt_learn__forget(l);
+	for (u32 i = 0; i < l->high; i++)
+		if (l->slots[i].state != FREE)
+			slot_free(l, &l->slots[i]);
+	free(l->slots);
+	free(l);
+}
+
+static struct rule *rule_get(struct rt_learn *l, u64 key)
+{
+	struct rule *r;
+
+	HASH_FIND(hh, l->rules, &key, sizeof(key), r);
+	if (r)
+		return r;
+	if (HASH_COUNT(l->rules) >= RT_RULES_MAX) {
+		l->full = true;
+		return NULL;
+	}
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return NULL;
+	r->kernel.key = key;
+	HASH_ADD(hh, l->rules, kernel.key, sizeof(key), r);
+	return r;
+}
+
+/* The way for `status`, or a free one; -1: neither. */
+static int way_of(const struct rt_rule *r, u16 status)
+{
+	for (int i = 0; i < RT_RULE_WAYS; i++)
+		if (!r->status[i] || r->status[i] == status)
+			return i;
+	return -1;
+}
+
+void rt_learn__rule(struct rt_learn *l, u64 key, u16 status, const void *id, size_t n,
+		    void *(*make)(void *ctx), void *make_ctx, u64 now)
+{
+	u8 padded[RT_LEARN_ID_MAX] = {0};
+	struct slot *s;
+	struct rule *r;
+	void *what;
+	int way;
+
+	if (!status || n > sizeof(padded))
+		return;
+	r = rule_get(l, key);
+	if (!r)
+		return;
+	way = way_of(&r->kernel, status);
+	/* A record that was on its way when the rule was written. */
+	if (way < 0 || r->kernel.status[way] == status)
+		return;
+	memcpy(padded, id, n);
+	s = slot_find(l, padded);
+	if (!s) {
+		what = make(make_ctx);
+		s = what ? slot_new(l, padded, what) : NULL;
+		if (what && !s) {
+			l->release(what);
+			l->full = true;
+		}
+	}
+	if (s) {
+		r->kernel.status[way] = status;
+		r->kernel.slot[way] = (u16)(s - l->slots);
+		r->kernel.used = 1;
+		s->rules++;
+		if (l->ops->put(l->ctx, &r->kernel)) {
+			r->kernel.status[way] = 0;
+			slot_unref(l, s);
+		}
+	}
+	/* A rule without a way stands for nothing. */
+	if (!r->kernel.status[0]) {
+		HASH_DEL(l->rules, r);
+		free(r);
+	}
+}
+
+/* Drops the rules that were not used since the last look. */
+static void age(struct rt_learn *l, u64 now)
+{
+	struct rule *r, *tmp;
+	struct rt_rule kernel;
+
+	if (now - l->aged < (l->full ? AGE_SOON_NS : AGE_NS))
+		return;
+	l->aged = now;
+	l->full = false;
+	HASH_ITER(hh, l->rules, r, tmp)
+	{
+		if (l->ops->get(l->ctx, r->kernel.key, &kernel) || !kernel.used) {
+			rule_drop(l, r);
+			continue;
+		}
+		r->kernel.used = 0;
+		l->ops->put(l->ctx, &r->kernel);
+	}
+	l->ops->moved(l->ctx);
+}
+
+/* --- what was counted --------------------------------------------------- */
+
+/* Exported buckets from the kernel's bins: a bound lies in one bin, of which
+ * over[i] are above it. */
+static void buckets(const u32 bins[RT_HIST_BINS], const u32 *over, u32 *ret)
+{
+	static const u64 bounds[] = {
+#define B(ns) ns,
+		RT_DURATION_BOUNDS(B)
+#undef B
+	};
+	u32 bin = 0, carried = 0;
+
+	for (u32 i = 0; i < RT_NR_DURATION_BOUNDS; i++) {
+		u32 last = rt_hist_bin(bounds[i]), n = carried;
+
+		for (; bin <= last; bin++)
+			n += bins[bin];
+		ret[i] = n - over[i];
+		carried = over[i];
+	}
+	for (; bin < RT_HIST_BINS; bin++)
+		carried += bins[bin];
+	ret[RT_NR_DURATION_BOUNDS] = carried;
+}
+
+static void summarise(const struct rt_hist *h, struct seen *ret)
+{
+	const u32 n = RT_NR_SIZE_BOUNDS + 1;
+
+	memset(ret, 0, sizeof(*ret));
+	buckets(h->duration, h->duration_over, ret->duration);
+	buckets(h->ttfb, h->ttfb_over, ret->ttfb);
+	for (u32 i = 0; i < n * n; i++) {
+		ret->request_size[i / n] += h->sizes[i];
+		ret->response_size[i % n] += h->sizes[i];
+	}
+}
+
+static void subtract(u32 *ret, const u32 *now, const u32 *before, u32 n)
+{
+	for (u32 i = 0; i < n; i++)
+		ret[i] = now[i] - before[i];
+}
+
+static bool same_sums(const struct rt_cell *a, const struct rt_cell *b)
+{
+	return a->duration_ns == b->duration_ns;
+}
+
+static void fold_slot(struct rt_learn *l, struct slot *s, rt_counted_fn fn, void *ctx, u64 now)
+{
+	u32 index = (u32)(s - l->slots);
+	struct rt_counted c = {0};
+	struct rt_cell sums;
+	struct rt_hist hist;
+	struct seen seen;
+
+	l->ops->sums(l->ctx, index, &sums);
+	if ((same_sums(&sums, &s->sums) && !s->again) || l->ops->hist(l->ctx, index, &hist))
+		return;
+	s->again = !same_sums(&sums, &s->sums);
+	summarise(&hist, &seen);
+	subtract(c.duration, seen.duration, s->seen.duration, RT_NR_DURATION_BOUNDS + 1);
+	subtract(c.ttfb, seen.ttfb, s->seen.ttfb, RT_NR_DURATION_BOUNDS + 1);
+	subtract(c.request_size, seen.request_size, s->seen.request_size, RT_NR_SIZE_BOUNDS + 1);
+	subtract(c.response_size, seen.response_size, s->seen.response_size, RT_NR_SIZE_BOUNDS + 1);
+	for (u32 i = 0; i <= RT_NR_DURATION_BOUNDS; i++)
+		c.requests += c.duration[i];
+	c.sums.duration_ns = sums.duration_ns - s->sums.duration_ns;
+	c.sums.ttfb_ns = sums.ttfb_ns - s->sums.ttfb_ns;
+	c.sums.request_bytes = sums.request_bytes - s->sums.request_bytes;
+	c.sums.response_bytes = sums.response_bytes - s->sums.response_bytes;
+	s->sums = sums;
+	s->seen = seen;
+	fn(ctx, s->what, &c, now);
+}
+
+void rt_learn__fold(struct rt_learn *l, rt_counted_fn fn, void *ctx, u64 now)
+{
+	for (u32 i = 0; i < l->high; i++) {
+		struct slot *s = &l->slots[i];
+
+		if (s->state == FREE)
+			continue;
+		fold_slot(l, s, fn, ctx, now);
+		if (s->state == DRAINING && ++s->folds == 2)
+			slot_free(l, s);
+	}
+	if (!l->aged)
+		l->aged = now;
+	age(l, now);
+}
