@@ -225,8 +225,12 @@ static int attach_events(struct rt_bpf *b)
 		prog = bpf_object__find_program_by_name(b->skel->obj, events[i].program);
 		err = attach_event(b, prog, tracefs, events[i].event);
 		if (err && !(events[i].optional && err == -ENOENT)) {
-			snprintf(libbpf_reason, sizeof(libbpf_reason), "tracepoint %s: %s",
-				 events[i].event, strerror(-err));
+			snprintf(libbpf_reason, sizeof(libbpf_reason), "tracepoint %s: %s%s",
+				 events[i].event, strerror(-err),
+				 err == -EACCES && !rt_features__has_cap(RT_CAP_SYS_ADMIN) ?
+					 "; where kernel.perf_event_paranoid is 3, it takes "
+					 "CAP_SYS_ADMIN" :
+					 "");
 			return err;
 		}
 	}
