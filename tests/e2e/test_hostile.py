@@ -59,7 +59,9 @@ def traffic(netns, tmp_path):
         assert m.server_count() == m.client_count() == want == sum(nginx.lines().values())
         assert m.lost() == 0
         m.assert_conserved()
+        return m
 
+    check.server = nginx.process
     return check
 
 
@@ -86,6 +88,7 @@ NO_FALLBACK = [
     ("iter", [], "BPF iterators"),
     ("lockdown", [], "no kernel lockdown"),
     ("sock_length", ["--backend", "sock"], "socket length tracepoints"),
+    ("atomic", ["--backend", "syscall"], "atomic exchange in BPF programs"),
     ("tracefs", ["--backend", "syscall"], "tracefs"),
     ("fentry", ["--backend", "fentry"], "BPF trampolines"),
 ]
@@ -164,7 +167,6 @@ EXACT = [
     ("syscall", ["--backend", "syscall"], (*BOTH, "dac_read_search"), MOUNTED),
     ("no tracefs", ["--backend", "syscall"], ("sys_admin", "dac_read_search"), UNMOUNTED),
     ("cgroup", ["--cgroup", CGROUP], BOTH, "true"),
-    ("exe", ["--exe", "nginx", "--exe", "ab", "--exe", "python*"], (*BOTH, "sys_ptrace"), "true"),
 ]
 
 
@@ -206,10 +208,19 @@ def test_one_capability_fewer(netns, open_folder, flags, caps, setup, cap, statu
     assert cap in lines[0], lines
 
 
+def test_with_ptrace(start, traffic, open_folder):
+    """Other users' processes: in scope by executable and pid, named by a path."""
+    flags = ["--exe", "nginx", "--exe", "ab", "--exe", "python*"]
+    flags += ["--netns", traffic.server.pid, "--services", "web=exe:/usr/sbin/ng*"]
+    m = traffic(start(*flags, wrap=with_caps((*BOTH, "sys_ptrace"))))
+    assert m.server_count(service_name="web") == m.server_count()
+
+
 def test_without_ptrace(netns, start, traffic, open_folder):
     """Said once; a process that cannot be looked at is out of scope of --exe, not in it."""
     nothing = start("--exe", "nginx", wrap=with_caps(BOTH))
-    traffic(start("--services", "web=exe:nginx", wrap=with_caps(BOTH)))
+    m = traffic(start("--services", "web=exe:/usr/sbin/ng*", wrap=with_caps(BOTH)))
+    assert m.server_count(service_name="nginx") == m.server_count()
     said = [x for x in nothing.stderr if "CAP_SYS_PTRACE" in x]
     assert len(said) == 1 and "--exe does not match" in said[0], nothing.output()
     assert nothing.metrics().server_count() == 0
