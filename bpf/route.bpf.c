@@ -127,8 +127,7 @@ int rt_walk_word(struct rt_conn *c, u32 i)
 		return 0;
 	}
 	if (c->walk & RT_WALK_FIRST) {
-		if ((c->walk & RT_WALK_PATH) ||
-		    !rt_line_is_http1(c, i * 8 + rt_bytes_before(lf)))
+		if ((c->walk & RT_WALK_PATH) || !rt_line_is_http1(c, i * 8 + rt_bytes_before(lf)))
 			return -1;
 		c->walk &= ~RT_WALK_FIRST;
 	}
@@ -264,7 +263,12 @@ int rt_route_add(struct rt_conn *c, u32 slot)
 		return 0;
 	duration = c->x.resp_end - c->x.req_start;
 	ttfb = c->x.resp_start - c->x.req_start;
-	sizes = rt_sizes_of(c->x.req_bytes, c->x.resp_bytes);
+	if (c->sized_req != c->x.req_bytes || c->sized_resp != c->x.resp_bytes) {
+		c->sized_req = c->x.req_bytes;
+		c->sized_resp = c->x.resp_bytes;
+		c->sizes = rt_sizes_of(c->sized_req, c->sized_resp);
+	}
+	sizes = c->sizes;
 	barrier_var(sizes);
 	if (sizes >= RT_ARRAY_SIZE(hist->sizes))
 		return 0;
@@ -363,25 +367,24 @@ int rt_route_count(struct rt_conn *c)
 /* Whether the fresh request in the probe has the very head of the one before it. */
 int rt_route_same(struct rt_conn *c)
 {
-	u32 len;
+	u64 differ;
+	u32 len, i;
 
 	if (!c)
 		return 0;
 	len = c->fresh;
 	if (!len || len != c->x.req_len)
 		return 0;
-	for (u32 i = 0; i < RT_REQ_HEAD_MAX / 8; i++) {
-		u64 differ;
-
-		if (i * 8 >= len)
+	for (i = 0; i < RT_REQ_HEAD_MAX / 8; i++) {
+		if (i >= len / 8)
 			break;
-		differ = c->probe[i] ^ *(const u64 *)(c->x.heads + i * 8);
-		if (len - i * 8 < 8)
-			differ &= (1ull << (8 * (len & 7))) - 1;
-		if (differ)
+		if (c->probe[i] != *(const u64 *)(c->x.heads + i * 8))
 			return 0;
 	}
-	return 1;
+	if (!(len & 7) || i >= RT_REQ_HEAD_MAX / 8)
+		return 1;
+	differ = c->probe[i] ^ *(const u64 *)(c->x.heads + i * 8);
+	return !(differ << (64 - 8 * (len & 7)));
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -322,7 +322,9 @@ int rt_turn_response_bytes(struct rt_conn *c, const struct rt_uio *u, u64 n, u64
 		off = x->req_len;
 		if (off > RT_REQ_HEAD_MAX)
 			return 0;
-		__builtin_memcpy(data, &x->heads[off], sizeof(data));
+		/* By words, wherever they stand: both processors read them so. */
+		data[0] = *(u64 *)(x->heads + off);
+		data[1] = *(u64 *)(x->heads + off + 8);
 		flags = rt_turn_classify(c, data, x->resp_len);
 	}
 	if (c->resp_kind == RT_SIG_INTERIM && rt_turn_mixed(c))

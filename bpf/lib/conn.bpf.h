@@ -65,6 +65,9 @@ struct rt_conn {
 	u8 same;	/* the request that begins has the head of the one before it */
 	u8 head;	/* enum rt_head */
 	u8 walk;	/* enum rt_walk, while a head is walked over */
+	u64 files;	/* descriptor table in which `fd` was found to be this socket */
+	u32 fd;
+	u32 pad3;
 	u64 process;	/* which process answers: it tells apart those that had one pid in turn */
 	u64 head_hash;	/* of what names the request in the head, while RT_HEAD_PLAIN */
 	u32 head_len;	/* of the head; 0: longer than what was captured */
@@ -74,7 +77,9 @@ struct rt_conn {
 	u64 hit_key;
 	u16 hit_status;
 	u16 hit_slot;
-	u32 pad2;
+	u32 sizes; /* place in rt_hist.sizes of these two */
+	u64 sized_req;
+	u64 sized_resp;
 
 	struct rt_exchange x;
 

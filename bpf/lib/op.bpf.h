@@ -36,6 +36,23 @@ static __always_inline struct rt_conn *rt_op_conn(struct sock *sk, bool hashed, 
 	return c && rt_op_moved(c, sk, dir, ret) ? c : NULL;
 }
 
+/* Whether the call that the task is in names this socket. Once found, a descriptor
+ * is believed: that its number comes to name another file matters only where the
+ * kernel by itself moves bytes on a user's socket, in a call on that other file. */
+static __always_inline bool rt_op_by_fd(struct rt_conn *c, const struct file *file, u32 fd)
+{
+	struct task_struct *task = rt_task();
+	u64 files = (u64)RT_TASK_READ(task, files);
+
+	if (c->fd == fd && c->files == files)
+		return true;
+	if (rt_file_of_fd(fd) != file)
+		return false;
+	c->fd = fd;
+	c->files = files;
+	return true;
+}
+
 /* The bytes themselves, found by the registers of the call that the task is in. */
 static __always_inline void rt_op_data(struct rt_conn *c, const struct file *file, u64 id, u8 dir,
 				       int ret, bool blind)
@@ -43,7 +60,7 @@ static __always_inline void rt_op_data(struct rt_conn *c, const struct file *fil
 	const struct pt_regs *regs = rt_task_regs();
 	struct rt_uio u = {};
 
-	if (!blind && rt_file_of_fd(RT_REGS_ARG1(regs)) == file)
+	if (!blind && rt_op_by_fd(c, file, RT_REGS_ARG1(regs)))
 		rt_uio_from_regs(&u, regs, c, (u32)id, ret);
 	rt_on_data(c, &u, ret, id, dir);
 }
