@@ -20,6 +20,8 @@
 /* How often rules are looked at for use, and how long a slot may be without. */
 #define AGE_NS	    (60 * 1000000000ull)
 #define AGE_SOON_NS (5 * 1000000000ull) /* when there is no room */
+/* Requests that may be counted while a histogram is read. */
+#define TORN_MAX 65536
 
 struct rule {
 	struct rt_rule kernel;
@@ -103,13 +105,16 @@ static struct slot *slot_find(struct rt_learn *l, const u8 id[RT_LEARN_ID_MAX])
 	return s;
 }
 
-static struct slot *slot_new(struct rt_learn *l, const u8 id[RT_LEARN_ID_MAX], void *what)
+static bool slots_left(struct rt_learn *l)
 {
 	while (l->hint < l->nr_slots && l->slots[l->hint].state != FREE)
 		l->hint++;
-	if (l->hint == l->nr_slots)
-		return NULL;
+	return l->hint < l->nr_slots;
+}
 
+/* There is one left. */
+static struct slot *slot_new(struct rt_learn *l, const u8 id[RT_LEARN_ID_MAX], void *what)
+{
 	struct slot *s = &l->slots[l->hint];
 
 	if (l->high <= l->hint)
@@ -224,13 +229,11 @@ void rt_learn__rule(struct rt_learn *l, u64 key, u16 status, const void *id, siz
 		return;
 	memcpy(padded, id, n);
 	s = slot_find(l, padded);
-	if (!s) {
+	if (!s && slots_left(l)) {
 		what = make(make_ctx);
 		s = what ? slot_new(l, padded, what) : NULL;
-		if (what && !s) {
-			l->release(what);
-			l->full = true;
-		}
+	} else if (!s) {
+		l->full = true;
 	}
 	if (s) {
 		r->kernel.status[way] = status;
@@ -310,10 +313,20 @@ static void summarise(const struct rt_hist *h, struct seen *ret)
 	}
 }
 
-static void subtract(u32 *ret, const u32 *now, const u32 *before, u32 n)
+/*
+ * What came since `before`, which becomes `now`. A request that was counted while
+ * its histogram was read may be missing from its bin, and yet be above the bound:
+ * then the bucket below has one less than before. It waits until it caught up.
+ */
+static void advance(u32 *before, const u32 *now, u32 n, u32 *ret)
 {
-	for (u32 i = 0; i < n; i++)
+	for (u32 i = 0; i < n; i++) {
 		ret[i] = now[i] - before[i];
+		if (ret[i] > UINT32_MAX - TORN_MAX)
+			ret[i] = 0;
+		else
+			before[i] = now[i];
+	}
 }
 
 static bool same_sums(const struct rt_cell *a, const struct rt_cell *b)
@@ -321,23 +334,28 @@ static bool same_sums(const struct rt_cell *a, const struct rt_cell *b)
 	return a->duration_ns == b->duration_ns;
 }
 
-static void fold_slot(struct rt_learn *l, struct slot *s, rt_counted_fn fn, void *ctx, u64 now)
+/* False: it could not be read. */
+static bool fold_slot(struct rt_learn *l, struct slot *s, rt_counted_fn fn, void *ctx, u64 now)
 {
 	u32 index = (u32)(s - l->slots);
 	struct rt_counted c = {0};
 	struct rt_cell sums;
 	struct rt_hist hist;
 	struct seen seen;
+	bool news;
 
 	l->ops->sums(l->ctx, index, &sums);
-	if ((same_sums(&sums, &s->sums) && !s->again) || l->ops->hist(l->ctx, index, &hist))
-		return;
-	s->again = !same_sums(&sums, &s->sums);
+	news = !same_sums(&sums, &s->sums);
+	if (!news && !s->again)
+		return true;
+	if (l->ops->hist(l->ctx, index, &hist))
+		return false;
+	s->again = news;
 	summarise(&hist, &seen);
-	subtract(c.duration, seen.duration, s->seen.duration, RT_NR_DURATION_BOUNDS + 1);
-	subtract(c.ttfb, seen.ttfb, s->seen.ttfb, RT_NR_DURATION_BOUNDS + 1);
-	subtract(c.request_size, seen.request_size, s->seen.request_size, RT_NR_SIZE_BOUNDS + 1);
-	subtract(c.response_size, seen.response_size, s->seen.response_size, RT_NR_SIZE_BOUNDS + 1);
+	advance(s->seen.duration, seen.duration, RT_NR_DURATION_BOUNDS + 1, c.duration);
+	advance(s->seen.ttfb, seen.ttfb, RT_NR_DURATION_BOUNDS + 1, c.ttfb);
+	advance(s->seen.request_size, seen.request_size, RT_NR_SIZE_BOUNDS + 1, c.request_size);
+	advance(s->seen.response_size, seen.response_size, RT_NR_SIZE_BOUNDS + 1, c.response_size);
 	for (u32 i = 0; i <= RT_NR_DURATION_BOUNDS; i++)
 		c.requests += c.duration[i];
 	c.sums.duration_ns = sums.duration_ns - s->sums.duration_ns;
@@ -345,8 +363,9 @@ static void fold_slot(struct rt_learn *l, struct slot *s, rt_counted_fn fn, void
 	c.sums.request_bytes = sums.request_bytes - s->sums.request_bytes;
 	c.sums.response_bytes = sums.response_bytes - s->sums.response_bytes;
 	s->sums = sums;
-	s->seen = seen;
-	fn(ctx, s->what, &c, now);
+	if (c.requests || news)
+		fn(ctx, s->what, &c, now);
+	return true;
 }
 
 void rt_learn__fold(struct rt_learn *l, rt_counted_fn fn, void *ctx, u64 now)
@@ -356,7 +375,8 @@ void rt_learn__fold(struct rt_learn *l, rt_counted_fn fn, void *ctx, u64 now)
 
 		if (s->state == FREE)
 			continue;
-		fold_slot(l, s, fn, ctx, now);
+		if (!fold_slot(l, s, fn, ctx, now))
+			continue;
 		if (s->state == DRAINING && ++s->folds == 2)
 			slot_free(l, s);
 	}
