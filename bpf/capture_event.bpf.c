@@ -21,8 +21,8 @@ static __always_inline int rt_event_op(const struct trace_event_raw_sock_msg_len
 	struct file *file;
 	int ret = e->ret;
 
-	if (ret == -RT_EAGAIN || !rt_sock_is_stream(e->family, BPF_CORE_READ(sk, sk_type),
-						    BPF_CORE_READ(sk, sk_protocol)))
+	if (ret == -RT_EAGAIN ||
+	    !rt_sock_is_stream(e->family, BPF_CORE_READ(sk, sk_type), e->protocol))
 		return 0;
 	/* The kernel's own sockets have no file; the caller's buffer is not theirs. */
 	socket = BPF_CORE_READ(sk, sk_socket);

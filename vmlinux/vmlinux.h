@@ -250,6 +250,7 @@ struct bpf_iter__bpf_map_elem {
 struct trace_event_raw_sock_msg_length {
 	void *sk;
 	u16 family;
+	u16 protocol;
 	int ret;
 	int flags;
 };

@@ -16,9 +16,9 @@
 
 #include <bpf/libbpf.h>
 
+#include "bpf/loader.h"
 #include "proto/proto.h"
 #include "redtap/bpfcfg.h"
-#include "redtap.skel.h"
 
 #define LOG_SIZE	(16 << 20)
 #define LOG_LEVEL_ALL	1
@@ -46,6 +46,8 @@ static void configure(struct rt_bpf_cfg *c)
 	c->self_tgid = 1;
 	c->nr_netns = c->nr_pids = c->nr_cgroups = c->nr_exes = c->nr_ports = 1;
 	c->ports[0] = (struct rt_port_range){1, 65535};
+	rt_rules__fill_config(c, 1, 0);
+	c->shared_cells = 1;
 	for (u32 i = 0; i < n && i < RT_SIG_MAX; i++)
 		if (sigs[i].kind == RT_SIG_RESPONSE || sigs[i].kind == RT_SIG_INTERIM)
 			c->resp_sigs[c->nr_resp_sigs++] = sigs[i];
