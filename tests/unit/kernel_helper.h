@@ -13,7 +13,7 @@
 #include "red/learn.h"
 
 #define K_KEYS	32768
-#define K_SLOTS 64
+#define K_SLOTS 512
 #define K_CONNS 4
 
 static const u64 k_bounds[] = {

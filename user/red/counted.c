@@ -61,18 +61,26 @@ static void *counted_new(void *ctx)
 	return c;
 }
 
+/* Rules stand for names that may not be those of their paths any more. */
+static void follow_names(struct rt_red *red)
+{
+	u32 generation = rt_routes__generation(red->routes);
+
+	if (red->routes_generation == generation)
+		return;
+	rt_learn__forget(red->learn);
+	red->routes_generation = generation;
+}
+
 void rt_red__learn(struct rt_red *red, const struct rt_finished *f, const struct slot *s, u64 now)
 {
 	struct make make = {f->process, s};
 	size_t n = offsetof(struct key, host) + s->key.host_len;
-	u32 generation = rt_routes__generation(red->routes);
-
 	if (!s->generation)
 		return; /* too long for the cache, so for a rule */
-	if (red->routes_generation != generation) {
-		rt_learn__forget(red->learn);
-		red->routes_generation = generation;
-	}
+	if (s->key.host_kind != HOST_HEADER)
+		return; /* the peer's address is a label, and in no rule's key */
+	follow_names(red);
 	if (rt_learn__repeats(red->learn, f->x->rule))
 		rt_learn__rule(red->learn, f->x->rule, f->op->status, &s->key, n, counted_new,
 			       &make, now);
@@ -132,7 +140,10 @@ int rt_red__count_in_kernel(struct rt_red *red, const struct rt_learn_ops *ops, 
 u64 rt_red__fold(struct rt_red *red, u64 now)
 {
 	red->counted = 0;
-	if (red->learn)
-		rt_learn__fold(red->learn, on_counted, red, now);
+	if (!red->learn)
+		return 0;
+	rt_learn__fold(red->learn, on_counted, red, now);
+	/* Records that no rule is made for change names, too. */
+	follow_names(red);
 	return red->counted;
 }
