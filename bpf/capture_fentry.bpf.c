@@ -93,8 +93,10 @@ static __always_inline int rt_fe_exit(struct sock *sk, bool hashed, u8 dir, int 
 	c = rt_op_conn(sk, hashed, id, dir, ret);
 	if (!c)
 		return 0;
-	if (dir == RT_RECV && (flags & RT_MSG_TRUNC))
+	if (dir == RT_RECV && (flags & RT_MSG_TRUNC)) {
 		u.base = 0;
+		u.dropped = 1;
+	}
 	rt_on_data(c, &u, ret, id, dir);
 	return 0;
 }

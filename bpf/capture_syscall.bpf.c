@@ -51,7 +51,7 @@ static __always_inline int rt_syscall_op(const struct pt_regs *regs, u32 fd, u8 
 {
 	u64 id = bpf_get_current_pid_tgid();
 	struct rt_conn *c = rt_syscall_conn(fd, id, ret > 0);
-	struct rt_uio u = {};
+	struct rt_uio u = {.dropped = blind};
 
 	if (!c || !rt_op_moved(c, (void *)c->sk, dir, ret))
 		return 0;

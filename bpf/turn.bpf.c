@@ -531,12 +531,34 @@ int rt_on_gone(struct rt_conn *c)
 	return 0;
 }
 
+/* Whether the task moves bytes for io_uring: as one of its workers, or on the way
+ * out of whatever call it is in. Calls without a user buffer of their own aside. */
+static __always_inline bool rt_task_in_ring(void)
+{
+	struct task_struct *task = rt_task();
+	int nr;
+
+	if (RT_TASK_READ(task, flags) & RT_PF_IO_WORKER)
+		return true;
+	if (!bpf_core_field_exists(task->io_uring) || !RT_TASK_READ(task, io_uring))
+		return false;
+	nr = RT_REGS_NR(rt_task_regs());
+	return nr != RT_NR_sendfile && nr != RT_NR_splice;
+}
+
+/* An operation whose bytes cannot be read. */
+int rt_on_blind(u32 dropped)
+{
+	rt_stat_inc(!dropped && rt_task_in_ring() ? RT_STAT_BLIND_RING : RT_STAT_BLIND_OPS);
+	return 0;
+}
+
 int rt_on_data(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 pid_tgid, u32 dir)
 {
 	if (!c || !u)
 		return 0;
 	if (!u->base)
-		rt_stat_inc(RT_STAT_BLIND_OPS);
+		rt_on_blind(u->dropped);
 	if (c->phase == RT_PHASE_LEFT) {
 		rt_count_bytes(c, n);
 		return 0;

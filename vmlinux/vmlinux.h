@@ -204,6 +204,7 @@ struct task_struct {
 	char comm[16];
 	struct files_struct *files;
 	struct signal_struct *signal;
+	struct io_uring_task *io_uring;
 };
 
 struct seq_file;

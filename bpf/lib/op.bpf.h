@@ -58,7 +58,7 @@ static __always_inline void rt_op_data(struct rt_conn *c, const struct file *fil
 				       int ret, bool blind)
 {
 	const struct pt_regs *regs = rt_task_regs();
-	struct rt_uio u = {};
+	struct rt_uio u = {.dropped = blind};
 
 	if (!blind && rt_op_by_fd(c, file, RT_REGS_ARG1(regs)))
 		rt_uio_from_regs(&u, regs, c, (u32)id, ret);

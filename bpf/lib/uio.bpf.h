@@ -15,7 +15,8 @@
 struct rt_uio {
 	u64 base;   /* address of the bytes, or of the iovec when nr > 0; 0: not readable */
 	u32 nr;	    /* iovec entries, two or more; 0: base is a plain range */
-	u32 copied; /* the iovec is the kernel's own copy, not the user's */
+	u16 copied; /* the iovec is the kernel's own copy, not the user's */
+	u16 dropped; /* the call throws the bytes away: there is nothing to read */
 };
 
 static __always_inline long rt_uio_entry(struct iovec *v, const struct rt_uio *u, u32 i)
