@@ -90,6 +90,7 @@ static __always_inline int rt_walk_path(struct rt_conn *c, u32 i, u64 w)
 		/* The method, up to seven letters. */
 		if (!ends)
 			return -1;
+		c->other_hash = rt_mix(c->other_hash, w & (((ends & -ends) >> 7) - 1));
 		ends &= ends - 1;
 	}
 	ends |= rt_bytes_equal(w, BYTES('?'));
@@ -164,6 +165,7 @@ static __always_inline int rt_route_walk(struct rt_conn *c)
 	if (c->x.role == RT_ROLE_CLIENT)
 		c->walk |= RT_WALK_HOST;
 	c->head_hash = rt_cfg.route_seed;
+	c->other_hash = ~rt_cfg.route_seed;
 	c->head_len = 0;
 	c->io_left = 0;
 	c->lf_before = 0;
@@ -287,7 +289,7 @@ int rt_route_add(struct rt_conn *c, u32 slot)
 	return 1;
 }
 
-/* Fills head, and for RT_HEAD_PLAIN head_hash and head_len. */
+/* Fills head, and for RT_HEAD_PLAIN the hashes and head_len. */
 int rt_route_head(struct rt_conn *c)
 {
 	if (!c)
@@ -297,26 +299,22 @@ int rt_route_head(struct rt_conn *c)
 		return 0;
 	if (c->x.role == RT_ROLE_CLIENT) {
 		/* Whom it asks is a label of its own. */
-		c->head_hash = rt_route_host(c, c->head_hash);
-		if (!c->head_hash)
+		u64 host = rt_route_host(c, rt_cfg.route_seed);
+
+		if (!host)
 			return 0;
+		c->head_hash = rt_mix(c->head_hash, host);
+		c->other_hash = rt_mix(c->other_hash, host);
 	}
 	c->head = RT_HEAD_PLAIN;
 	return 0;
 }
 
-/* The slot for this key and status, plus one; 0: there is none. */
-int rt_route_find(struct rt_conn *c, u64 key, u32 status)
+/* The slot of the rule for this key and status, plus one; 0: there is none. */
+u32 rt_rule_slot(u64 key, u32 status)
 {
-	u32 rules = rt_rules_moved;
-	struct rt_rule *rule;
+	struct rt_rule *rule = bpf_map_lookup_elem(&rt_rules, &key);
 
-	if (!c)
-		return 0;
-	if (c->hit_key == key && c->hit_rules == rules && c->hit_status == status)
-		return c->hit_slot + 1;
-	c->x.rule = key;
-	rule = bpf_map_lookup_elem(&rt_rules, &key);
 	if (!rule)
 		return 0;
 	for (u32 i = 0; i < RT_RULE_WAYS; i++) {
@@ -327,15 +325,28 @@ int rt_route_find(struct rt_conn *c, u64 key, u32 status)
 		/* Also the barrier between slot and key: the element may have been
 		 * deleted and made into another key's meanwhile. */
 		__sync_lock_test_and_set(&rule->used, 1);
-		if (*(volatile u64 *)&rule->key != key)
-			return 0;
+		return *(volatile u64 *)&rule->key == key ? slot + 1 : 0;
+	}
+	return 0;
+}
+
+/* The same, remembered by the connection. */
+int rt_route_find(struct rt_conn *c, u64 key, u32 status)
+{
+	u32 rules = rt_rules_moved, slot;
+
+	if (!c)
+		return 0;
+	if (c->hit_key == key && c->hit_rules == rules && c->hit_status == status)
+		return c->hit_slot + 1;
+	slot = rt_rule_slot(key, status);
+	if (slot) {
 		c->hit_key = key;
 		c->hit_rules = rules;
 		c->hit_status = status;
-		c->hit_slot = slot;
-		return slot + 1;
+		c->hit_slot = slot - 1;
 	}
-	return 0;
+	return slot;
 }
 
 /* What neither bends a plain request nor its timing. */
@@ -344,6 +355,7 @@ int rt_route_find(struct rt_conn *c, u64 key, u32 status)
 int rt_route_count(struct rt_conn *c)
 {
 	struct rt_exchange *x;
+	u64 whose, key;
 	u32 slot, port;
 
 	if (!c || !rt_cfg.route_seed)
@@ -360,7 +372,23 @@ int rt_route_count(struct rt_conn *c)
 		return 0;
 	/* Rules of services can go by port; a client's peer is a label. */
 	port = x->role == RT_ROLE_SERVER ? x->local_port : x->peer_port | 1u << 16;
-	slot = rt_route_find(c, rt_mix(c->head_hash, c->process ^ port), rt_route_status(c));
+	whose = c->process ^ port;
+	key = rt_mix(c->head_hash, whose);
+	slot = rt_route_find(c, key, rt_route_status(c));
+	if (slot)
+		return rt_route_add(c, slot - 1);
+	x->rule = key;
+	x->other = rt_mix(c->other_hash, whose);
+	return 0;
+}
+
+int rt_route_lost(struct rt_conn *c)
+{
+	u32 slot;
+
+	if (!c || !c->x.rule)
+		return 0;
+	slot = rt_rule_slot(c->x.other, rt_route_status(c));
 	return slot ? rt_route_add(c, slot - 1) : 0;
 }
 

@@ -72,7 +72,7 @@ int rt_turn_finish(struct rt_conn *c, u64 now)
 		rt_stat_inc(RT_STAT_LOST_RING_FULL);
 		/* One that the sweep reported may have been counted already: user
 		 * space remembers those, and counts the others that vanish. */
-		if (!(x->flags & RT_X_AFTER_IDLE))
+		if (!rt_route_lost(c) && !(x->flags & RT_X_AFTER_IDLE))
 			rt_stat_inc(RT_STAT_EXCHANGES_EVICTED);
 	} else {
 		rt_stat_inc(RT_STAT_RECORDS);

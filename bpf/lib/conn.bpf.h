@@ -70,6 +70,7 @@ struct rt_conn {
 	u32 pad3;
 	u64 process;	/* which process answers: it tells apart those that had one pid in turn */
 	u64 head_hash;	/* of what names the request in the head, while RT_HEAD_PLAIN */
+	u64 other_hash; /* the same without its path */
 	u32 head_len;	/* of the head; 0: longer than what was captured */
 	/* Where the last request was counted: good for the same key and status while
 	 * no rule was deleted. */

@@ -10,6 +10,10 @@
  * when it is counted; 0: a record must tell of it. */
 int rt_route_count(struct rt_conn *c);
 
+/* The record of such an exchange was lost. Returns 1 when it is counted all the
+ * same, without its route. */
+int rt_route_lost(struct rt_conn *c);
+
 /* Whether the request that begins, fresh in the probe, has the head of the one before it. */
 int rt_route_same(struct rt_conn *c);
 

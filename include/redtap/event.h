@@ -91,6 +91,7 @@ struct rt_exchange {
 	u8 tail[RT_TAIL_MAX]; /* last bytes of the response turn, tail_len of them */
 
 	u64 rule; /* key of the rule that would have counted it in the kernel; 0: none can */
+	u64 other; /* if rule: of the one that counts it without its path, should its record be lost */
 
 	u16 req_len;
 	u16 resp_len;
@@ -145,7 +146,7 @@ struct rt_active {
 
 _Static_assert(__builtin_offsetof(struct rt_exchange, conn_id) == 8, "rt_exchange layout");
 _Static_assert(__builtin_offsetof(struct rt_exchange, req_start) == 72, "rt_exchange layout");
-_Static_assert(__builtin_offsetof(struct rt_exchange, heads) == 152, "rt_exchange layout");
+_Static_assert(__builtin_offsetof(struct rt_exchange, heads) == 160, "rt_exchange layout");
 _Static_assert(sizeof(struct rt_exchange) % 8 == 0, "rt_exchange ends aligned");
 _Static_assert(sizeof(struct rt_active) == 24, "rt_active layout");
 

@@ -72,15 +72,31 @@ static void follow_names(struct rt_red *red)
 	red->routes_generation = generation;
 }
 
+/* Where the requests go whose records are lost: to no route, at the first sight. */
+static void learn_other(struct rt_red *red, const struct rt_finished *f, const struct slot *s,
+			size_t id_len, u64 now)
+{
+	struct slot other = {.key = s->key};
+	struct make make = {f->process, &other};
+
+	if (!f->x->other || !rt_learn__forgot(red->learn, f->x->other, f->op->status))
+		return;
+	other.key.route = "";
+	rt_learn__rule(red->learn, f->x->other, f->op->status, &other.key, id_len, counted_new,
+		       &make, now);
+}
+
 void rt_red__learn(struct rt_red *red, const struct rt_finished *f, const struct slot *s, u64 now)
 {
 	struct make make = {f->process, s};
 	size_t n = offsetof(struct key, host) + s->key.host_len;
+
 	if (!s->generation)
 		return; /* too long for the cache, so for a rule */
 	if (s->key.host_kind != HOST_HEADER)
 		return; /* the peer's address is a label, and in no rule's key */
 	follow_names(red);
+	learn_other(red, f, s, n, now);
 	if (rt_learn__repeats(red->learn, f->x->rule))
 		rt_learn__rule(red->learn, f->x->rule, f->op->status, &s->key, n, counted_new,
 			       &make, now);

@@ -17,6 +17,7 @@
 
 /* Keys seen lately, by their low bits. */
 #define RECENT_SLOTS 4096
+#define KNOWN_SLOTS  1024
 /* How often rules are looked at for use, and how long a slot may be without. */
 #define AGE_NS	    (60 * 1000000000ull)
 #define AGE_SOON_NS (5 * 1000000000ull) /* when there is no room */
@@ -25,6 +26,7 @@
 
 struct rule {
 	struct rt_rule kernel;
+	bool wanted; /* asked for since the last look for use */
 	UT_hash_handle hh;
 };
 
@@ -63,6 +65,7 @@ struct rt_learn {
 	u64 aged;
 	bool full;
 	u64 recent[RECENT_SLOTS];
+	u64 known[KNOWN_SLOTS]; /* key and status, since the last look for use */
 };
 
 struct rt_learn *rt_learn__new(const struct rt_learn_ops *ops, void *ops_ctx, u32 nr_slots,
@@ -93,6 +96,16 @@ bool rt_learn__repeats(struct rt_learn *l, u64 key)
 		return true;
 	*recent = key;
 	return false;
+}
+
+bool rt_learn__forgot(struct rt_learn *l, u64 key, u16 status)
+{
+	u64 *known = &l->known[(key ^ status) % KNOWN_SLOTS];
+
+	if (*known == (key ^ status))
+		return false;
+	*known = key ^ status;
+	return true;
 }
 
 /* --- slots -------------------------------------------------------------- */
@@ -167,6 +180,7 @@ void rt_learn__forget(struct rt_learn *l)
 	}
 	l->ops->moved(l->ctx);
 	memset(l->recent, 0, sizeof(l->recent));
+	memset(l->known, 0, sizeof(l->known));
 }
 
 void rt_learn__free(struct rt_learn *l)
@@ -223,6 +237,7 @@ void rt_learn__rule(struct rt_learn *l, u64 key, u16 status, const void *id, siz
 	r = rule_get(l, key);
 	if (!r)
 		return;
+	r->wanted = true;
 	way = way_of(&r->kernel, status);
 	/* A record that was on its way when the rule was written. */
 	if (way < 0 || r->kernel.status[way] == status)
@@ -262,12 +277,15 @@ static void age(struct rt_learn *l, u64 now)
 		return;
 	l->aged = now;
 	l->full = false;
+	memset(l->known, 0, sizeof(l->known));
 	HASH_ITER(hh, l->rules, r, tmp)
 	{
-		if (l->ops->get(l->ctx, r->kernel.key, &kernel) || !kernel.used) {
+		if (l->ops->get(l->ctx, r->kernel.key, &kernel) ||
+		    (!kernel.used && !r->wanted)) {
 			rule_drop(l, r);
 			continue;
 		}
+		r->wanted = false;
 		r->kernel.used = 0;
 		l->ops->put(l->ctx, &r->kernel);
 	}

@@ -50,6 +50,10 @@ void rt_learn__free(struct rt_learn *l); /* NULL-safe */
 /* Whether a record's key was there before, lately: then a rule is worth it. */
 bool rt_learn__repeats(struct rt_learn *l, u64 key);
 
+/* Whether rt_learn__rule() was not called for this key and status lately. A rule
+ * whose records still come is not forgotten, though the kernel may not use it. */
+bool rt_learn__forgot(struct rt_learn *l, u64 key, u16 status);
+
 /* Requests with this key and status go to the slot that `id` (n bytes, at most
  * RT_LEARN_ID_MAX) names. When there is none yet, `make` is called for its `what`;
  * NULL: leave it. */

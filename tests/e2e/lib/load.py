@@ -94,11 +94,14 @@ class Nginx:
         return counts
 
 
-def wrk(netns, url, threads=2, connections=64, seconds=10, headers=()):
-    """Runs wrk inside; returns {"requests", "seconds", "errors", "text"}."""
+def wrk(netns, url, threads=2, connections=64, seconds=10, headers=(), script=None):
+    """Runs wrk inside; returns {"requests", "seconds", "errors", "text"}. `errors`: answers
+    that are neither 2xx nor 3xx. `script`: a file in Lua, wrk's own hooks."""
     argv = [need("wrk"), f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s"]
     for header in headers:
         argv += ["-H", header]
+    if script:
+        argv += ["-s", script]
     text = netns.run([*argv, url], timeout=seconds + 20).stdout
     match = re.search(r"(\d+) requests in ([\d.]+)s", text)
     if not match:
