@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * The sweep, twice a second: iterators over both state maps, run by user space
- * reading them. A silent exchange is reported with RT_X_IDLE, so that user
- * space can count it when its own framing says it is complete; every exchange
- * in flight is tallied; states of sockets that are gone are finished.
+ * reading them; where the kernel has none, user space walks over the hash map and
+ * calls a program for each key. A silent exchange is reported with RT_X_IDLE, so
+ * that user space can count it when its own framing says it is complete; every
+ * exchange in flight is tallied; states of sockets that are gone are finished.
  *
- * Records go through the iterator's own buffer, so none of them is ever lost.
+ * Records go through the iterator's own buffer, or that of the call (`box`, else
+ * NULL), so none of them is ever lost.
  * When a write does not fit, the kernel drops all that was written for the
  * element and calls again for it: nothing may be changed before the last write
  * has succeeded.
@@ -15,7 +17,19 @@
 #include "lib/capture.bpf.h"
 #include "lib/turn.bpf.h"
 
-static __always_inline int rt_sweep_active(struct seq_file *seq, const struct rt_conn *c)
+/* What the last call of rt_sweep_call had to tell; only the caller reads it. Mapped:
+ * while the kernel copies an element out by a system call, it skips the programs of
+ * perf's events for whoever preempts it there. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct rt_swept);
+} rt_swept SEC(".maps");
+
+static __always_inline int rt_sweep_active(struct seq_file *seq, struct rt_swept *box,
+					   const struct rt_conn *c)
 {
 	struct rt_active a = {
 		.type = RT_EV_ACTIVE,
@@ -28,10 +42,14 @@ static __always_inline int rt_sweep_active(struct seq_file *seq, const struct rt
 		.phase = c->phase,
 	};
 
-	return bpf_seq_write(seq, &a, sizeof(a));
+	if (!box)
+		return bpf_seq_write(seq, &a, sizeof(a));
+	box->active = a;
+	return 0;
 }
 
-static __always_inline int rt_sweep_exchange(struct seq_file *seq, struct rt_conn *c, u32 flags)
+static __always_inline int rt_sweep_exchange(struct seq_file *seq, struct rt_swept *box,
+					     struct rt_conn *c, u32 flags)
 {
 	u32 size = rt_exchange_size(&c->x), before = c->x.flags;
 	int err;
@@ -39,13 +57,17 @@ static __always_inline int rt_sweep_exchange(struct seq_file *seq, struct rt_con
 	if (size > sizeof(c->x))
 		return 0;
 	c->x.flags = before | flags;
-	err = bpf_seq_write(seq, &c->x, size);
+	if (box)
+		err = bpf_probe_read_kernel(&box->exchange, sizeof(c->x), &c->x);
+	else
+		err = bpf_seq_write(seq, &c->x, size);
 	c->x.flags = before;
 	return err;
 }
 
 /* 1: call again for this element. */
-static __always_inline int rt_sweep_locked(struct seq_file *seq, struct rt_conn *c, u64 now)
+static __always_inline int rt_sweep_locked(struct seq_file *seq, struct rt_swept *box,
+					   struct rt_conn *c, u64 now)
 {
 	s64 silent = now - c->x.resp_end;
 	u32 report = 0;
@@ -60,7 +82,7 @@ static __always_inline int rt_sweep_locked(struct seq_file *seq, struct rt_conn 
 		report = RT_X_IDLE | RT_X_LONG_IDLE;
 	else if (c->phase == RT_PHASE_RESP && stage < 1 && silent >= (s64)rt_cfg.idle_ns)
 		report = RT_X_IDLE;
-	if ((report && rt_sweep_exchange(seq, c, report)) || rt_sweep_active(seq, c))
+	if ((report && rt_sweep_exchange(seq, box, c, report)) || rt_sweep_active(seq, box, c))
 		return 1;
 	if (report) {
 		c->idle_bytes = c->x.resp_bytes;
@@ -79,25 +101,22 @@ int rt_sweep_socks(struct bpf_iter__bpf_sk_storage_map *ctx)
 
 	if (!c || !rt_conn_trylock(c))
 		return 0;
-	again = rt_sweep_locked(seq, c, bpf_ktime_get_ns());
+	again = rt_sweep_locked(seq, NULL, c, bpf_ktime_get_ns());
 	rt_conn_unlock(c);
 	return again;
 }
 
-SEC("?iter/bpf_map_elem")
-int rt_sweep_conns(struct bpf_iter__bpf_map_elem *ctx)
+/* One state of the hash map. 1: call again for it. */
+static __always_inline int rt_sweep_hashed(struct seq_file *seq, struct rt_swept *box,
+					   struct rt_conn *c, u64 sk)
 {
-	struct seq_file *seq = ctx->meta->seq;
-	struct rt_conn *c = ctx->value;
-	u64 *key = ctx->key;
 	u64 now = bpf_ktime_get_ns();
-	int again = 0;
-	u64 sk;
+	int again;
 
-	if (!c || !key || !rt_conn_trylock(c))
+	if (!rt_conn_trylock(c))
 		return 0;
 	if (rt_conn_alive(c)) {
-		again = rt_sweep_locked(seq, c, now);
+		again = rt_sweep_locked(seq, box, c, now);
 		rt_conn_unlock(c);
 		return again;
 	}
@@ -105,16 +124,42 @@ int rt_sweep_conns(struct bpf_iter__bpf_map_elem *ctx)
 	if (rt_turn_busy(c)) {
 		if (!c->x.end)
 			c->x.end = now;
-		if (rt_sweep_exchange(seq, c, RT_X_CLOSED | RT_X_LOCAL_FIN)) {
+		if (rt_sweep_exchange(seq, box, c, RT_X_CLOSED | RT_X_LOCAL_FIN)) {
 			rt_conn_unlock(c);
 			return 1;
 		}
 		c->phase = RT_PHASE_LEFT;
 	}
 	rt_conn_unlock(c);
-	sk = *key;
 	bpf_map_delete_elem(&rt_conns, &sk);
 	return 0;
+}
+
+SEC("?iter/bpf_map_elem")
+int rt_sweep_conns(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct rt_conn *c = ctx->value;
+	u64 *key = ctx->key;
+
+	return c && key ? rt_sweep_hashed(ctx->meta->seq, NULL, c, *key) : 0;
+}
+
+/* Never attached: user space runs it (BPF_PROG_TEST_RUN), the key its argument. */
+SEC("?raw_tp")
+int BPF_PROG(rt_sweep_call, u64 sk)
+{
+	struct rt_conn *c = bpf_map_lookup_elem(&rt_conns, &sk);
+	struct rt_swept *box;
+	u32 none = 0;
+
+	box = bpf_map_lookup_elem(&rt_swept, &none);
+	if (!box)
+		return 0;
+	box->exchange.size = 0;
+	box->active.size = 0;
+	if (c)
+		rt_sweep_hashed(NULL, box, c, sk);
+	return box->exchange.size || box->active.size;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

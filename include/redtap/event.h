@@ -144,6 +144,13 @@ struct rt_active {
 	u8 pad;
 };
 
+/* What the sweep had to tell of one socket, where it has no iterator's buffer;
+ * size 0: nothing. */
+struct rt_swept {
+	struct rt_exchange exchange;
+	struct rt_active active;
+};
+
 _Static_assert(__builtin_offsetof(struct rt_exchange, conn_id) == 8, "rt_exchange layout");
 _Static_assert(__builtin_offsetof(struct rt_exchange, req_start) == 72, "rt_exchange layout");
 _Static_assert(__builtin_offsetof(struct rt_exchange, heads) == 160, "rt_exchange layout");

@@ -130,7 +130,7 @@ def test_no_btf(program):
     status, items, last = doctor(program, wrap=hidden("/sys/kernel/btf"))
     assert status == 1 and last.startswith("no backend works here")
     assert items["kernel BTF"][0] == "no" and BTF in items["kernel BTF"][1]
-    for item in ("backend sock", "backend fentry", "backend syscall", "socket length tracepoints"):
+    for item in ("backend sock", "backend fentry", "backend syscall", "backend event"):
         verdict, text = items[item]
         assert verdict == "no" and BTF in text, text
     # the rest does not hang on it, and is not blamed

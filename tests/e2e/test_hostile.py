@@ -74,6 +74,8 @@ FALLBACKS = [
     ("sk_storage", [], "sock"),
     ("task_regs", [], "sock"),
     ("task_regs", ["--backend", "syscall"], "syscall"),
+    ("iter", [], "sock"),
+    ("iter", ["--backend", "syscall"], "syscall"),
     ("tracefs", [], "sock"),
     ("fentry", [], "sock"),
     ("steady_tp", [], "event"),
@@ -86,7 +88,6 @@ NO_FALLBACK = [
     ("btf", [], "kernel BTF"),
     ("privilege", [], "privileges to load BPF"),
     ("ringbuf", [], "BPF ring buffer"),
-    ("iter", [], "BPF iterators"),
     ("lockdown", [], "no kernel lockdown"),
     ("sock_length", ["--backend", "sock"], "socket length tracepoints"),
     ("atomic", ["--backend", "syscall"], "atomic exchange in BPF programs"),
@@ -151,6 +152,37 @@ def test_types_from_a_file(start, traffic, btf_file):
     agent = start("--btf", btf_file)
     assert backend_line(agent) == "sock"
     traffic(agent)
+
+
+TYPED = {
+    "bpf_get_current_task_btf",
+    "bpf_task_pt_regs",
+    "bpf_sk_storage_get",
+    "bpf_sk_storage_get_tracing",
+}
+HIDDEN_BTF = ["--mount", "sh", "-c", 'mount -t tmpfs none /sys/kernel/btf && exec "$@"', "sh"]
+
+
+def test_kernel_without_types(start, traffic, btf_file):
+    """Only what attaches without them: no program of type tracing, none of the helpers that
+    return or take a typed pointer; and it is exact."""
+    agent = start("--btf", btf_file, wrap=[need("unshare"), *HIDDEN_BTF])
+    assert backend_line(agent) == "event"
+    bpftool = need("bpftool")
+    for prog in agent.bpf_objects()["prog"]:
+        about = run([bpftool, "prog", "show", "id", str(prog)]).stdout
+        assert re.match(r"\d+: (raw_)?tracepoint ", about), about
+        code = run([bpftool, "prog", "dump", "xlated", "id", str(prog)]).stdout
+        called = set(re.findall(r"\(85\) call (bpf_\w+)", code))
+        assert called and not called & TYPED, about
+    traffic(agent)
+
+
+def test_kernel_without_types_and_no_file(netns):
+    argv = [binary(), "run", "--netns", netns.path, "--listen", "127.0.0.1:0"]
+    done = run([need("unshare"), *HIDDEN_BTF, *argv], check=False, env=clean_env())
+    [line] = done.stderr.splitlines()
+    assert done.returncode == 1 and "no BTF" in line and "--btf" in line
 
 
 # --- capabilities -----------------------------------------------------------

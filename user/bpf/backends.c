@@ -10,15 +10,14 @@
 
 static const char *sock_missing(void)
 {
-	return rt_features__missing((const enum rt_feature[]){RT_FEATURE_PRIVILEGE,
-							      RT_FEATURE_SOCK_LENGTH,
-							      RT_FEATURE_ITER},
+	return rt_features__missing((const enum rt_feature[]){RT_FEATURE_PRIVILEGE, RT_FEATURE_BTF,
+							      RT_FEATURE_SOCK_LENGTH},
 				    3);
 }
 
 static const char *fentry_missing(void)
 {
-	static const enum rt_feature list[] = {RT_FEATURE_BTF, RT_FEATURE_FENTRY, RT_FEATURE_ITER};
+	static const enum rt_feature list[] = {RT_FEATURE_BTF, RT_FEATURE_FENTRY};
 	static char why[256];
 	const char *detail, *need;
 
@@ -35,16 +34,16 @@ static const char *syscall_missing(void)
 {
 	return rt_features__missing((const enum rt_feature[]){RT_FEATURE_PRIVILEGE,
 							      RT_FEATURE_ATOMIC,
-							      RT_FEATURE_TRACEFS, RT_FEATURE_ITER},
-				    4);
+							      RT_FEATURE_TRACEFS},
+				    3);
 }
 
 static const char *event_missing(void)
 {
 	return rt_features__missing((const enum rt_feature[]){RT_FEATURE_PRIVILEGE,
 							      RT_FEATURE_SOCK_LENGTH,
-							      RT_FEATURE_TRACEFS, RT_FEATURE_ITER},
-				    4);
+							      RT_FEATURE_TRACEFS},
+				    3);
 }
 
 static const char *no_doubt(void)

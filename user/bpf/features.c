@@ -110,6 +110,12 @@ static bool has_type(const char *name, u32 kind)
 
 static bool probe_sock_length(void)
 {
+	/* Without types, tracefs knows. */
+	if (!rt_features__has(RT_FEATURE_BTF)) {
+		__cleanup_fd int tracefs = rt_tracefs__open();
+
+		return tracefs >= 0 && !faccessat(tracefs, "events/sock/sock_send_length", F_OK, 0);
+	}
 	return has_type("btf_trace_sock_send_length", BTF_KIND_TYPEDEF) &&
 	       has_type("btf_trace_sock_recv_length", BTF_KIND_TYPEDEF);
 }
@@ -276,7 +282,7 @@ static const struct {
 	[RT_FEATURE_PRIVILEGE] = {probe_privilege, RT_FEATURE_PRIVILEGE},
 	[RT_FEATURE_RINGBUF] = {probe_ringbuf, RT_FEATURE_PRIVILEGE},
 	[RT_FEATURE_ATOMIC] = {probe_atomic, RT_FEATURE_PRIVILEGE},
-	[RT_FEATURE_SOCK_LENGTH] = {probe_sock_length, RT_FEATURE_BTF},
+	[RT_FEATURE_SOCK_LENGTH] = {probe_sock_length, RT_FEATURE_SOCK_LENGTH},
 	[RT_FEATURE_TASK_REGS] = {probe_task_regs, RT_FEATURE_PRIVILEGE},
 	[RT_FEATURE_SK_STORAGE] = {probe_sk_storage, RT_FEATURE_PRIVILEGE},
 	[RT_FEATURE_FENTRY] = {probe_fentry, RT_FEATURE_PRIVILEGE},

@@ -276,7 +276,8 @@ static int attach(struct rt_bpf *b)
 		if (err)
 			return err;
 	}
-	err = attach_iter(b, s->progs.rt_sweep_conns, s->maps.rt_conns, &b->sweep_conns);
+	if (b->iter)
+		err = attach_iter(b, s->progs.rt_sweep_conns, s->maps.rt_conns, &b->sweep_conns);
 	if (!err && b->storage)
 		err = attach_iter(b, s->progs.rt_sweep_socks, s->maps.rt_socks, &b->sweep_socks);
 	return err;
@@ -306,7 +307,9 @@ static int try_backend(struct rt_bpf *b, const struct rt_backend *be, const stru
 
 	libbpf_reason[0] = 0;
 	b->backend = be;
-	b->storage = be->storage && rt_features__has(RT_FEATURE_SK_STORAGE);
+	b->iter = rt_features__has(RT_FEATURE_ITER);
+	/* Socket storage cannot be walked over otherwise. */
+	b->storage = be->storage && b->iter && rt_features__has(RT_FEATURE_SK_STORAGE);
 	b->skel = s = redtap_bpf__open_opts(&opts);
 	if (!s)
 		return -errno;
@@ -315,7 +318,8 @@ static int try_backend(struct rt_bpf *b, const struct rt_backend *be, const stru
 		goto fail;
 	bpf_object__for_each_program (prog, s->obj)
 		bpf_program__set_autoload(prog, is_on(b, prog));
-	bpf_program__set_autoload(s->progs.rt_sweep_conns, true);
+	bpf_program__set_autoload(s->progs.rt_sweep_conns, b->iter);
+	bpf_program__set_autoload(s->progs.rt_sweep_call, !b->iter);
 	bpf_program__set_autoload(s->progs.rt_sweep_socks, b->storage);
 	bpf_map__set_max_entries(s->maps.rt_ring, (u32)cfg->ring_size);
 	bpf_map__set_autocreate(s->maps.rt_socks, b->storage);

@@ -16,6 +16,7 @@
 struct rt_bpf {
 	const struct rt_config *cfg; /* borrowed */
 	const struct rt_backend *backend;
+	bool iter;    /* the sweep is made of iterators, not of a walk over the hash map */
 	bool storage; /* TCP sockets' state is in their storage, not in the hash map */
 	struct redtap_bpf *skel;
 	struct rt_scope scope;
@@ -38,6 +39,9 @@ struct rt_bpf {
 	u32 drained;
 	u32 budget;
 };
+
+/* walk.c: the sweep without iterators. */
+int rt_walk__sweep(struct rt_bpf *b, rt_record_fn fn, void *ctx);
 
 int rt_ring__open(struct rt_bpf *b);
 

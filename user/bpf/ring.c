@@ -105,7 +105,7 @@ static int sweep_one(struct bpf_link *link, rt_record_fn fn, void *ctx)
 int rt_bpf__sweep(struct rt_bpf *b, rt_record_fn fn, void *ctx)
 {
 	int err = sweep_one(b->sweep_socks, fn, ctx);
-	int err2 = sweep_one(b->sweep_conns, fn, ctx);
+	int err2 = b->iter ? sweep_one(b->sweep_conns, fn, ctx) : rt_walk__sweep(b, fn, ctx);
 
 	rt_exes__forget_unread(b, rt_clock__mono());
 	return err ? err : err2;
