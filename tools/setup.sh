@@ -27,7 +27,8 @@ PACKAGES[test]="libcmocka-dev libclang-rt-CLANG-dev pahole shellcheck
 	iproute2 socat libcap2-bin procps util-linux mount"
 PACKAGES[bench]="python3 nginx-light|nginx wrk curl iproute2 procps util-linux mount"
 PACKAGES[demo]="python3 nginx-light|nginx wrk curl iproute2 procps"
-PACKAGES[vm]="qemu-system-x86 qemu-system-arm binutils python3 libcap2-bin"
+PACKAGES[vm]="qemu-system-x86 qemu-system-arm binutils python3 libcap2-bin
+	nginx-light|nginx curl"
 PACKAGES[cross]="gcc-aarch64-linux-gnu binutils python3"
 
 POLICY=/usr/sbin/policy-rc.d

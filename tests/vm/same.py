@@ -1,15 +1,19 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """All backends side by side in a guest, `fentry` among them: the same records of the same
-2,000 requests, times between the clocks of both ends; and what each reads of a server that
-moves its bytes by io_uring. Exit status 1 when a line is red.
+2,000 requests, times between the clocks of both ends; the same of what curl asks nginx in as
+many ways; and what each reads of a server that moves its bytes by io_uring. Exit status 1 when
+a line is red.
 
     tests/vm/same.py --build build [--kernel 6.12] [--backend fentry]...
 """
 import argparse
 import json
 import re
+import shutil
 import sys
+import tempfile
+from collections import Counter
 from pathlib import Path
 
 sys.dont_write_bytecode = True
@@ -26,6 +30,28 @@ MODES = ["single", "msg", "multi", "fixed", "thread", "half"]  # of uring.c
 REQUESTS = 40
 # Between the hooks of one call there is the emulated way out of it, and three other programs.
 USUAL_NS = 10_000_000
+
+NGINX = """\
+daemon off; master_process off; user root; pid /tmp/nginx.pid; error_log /tmp/nginx.log;
+events { worker_connections 64; }
+http {
+	access_log off; sendfile on; gzip_types *; gzip_min_length 1;
+	client_body_temp_path /tmp/body; proxy_temp_path /tmp/proxy; fastcgi_temp_path /tmp/fcgi;
+	uwsgi_temp_path /tmp/uwsgi; scgi_temp_path /tmp/scgi;
+	server {
+		listen 8081; listen unix:/tmp/http.sock; root /tmp/www;
+		location /empty { return 200 ok; }
+		location /chunked/ { alias /tmp/www/; gzip on; }
+	}
+}
+"""
+# What SCRIPT has curl ask: method, path, status.
+SHAPES = Counter({
+    ("GET", "/empty", 200): 3, ("GET", "/small", 200): 1, ("GET", "/big", 200): 2,
+    ("HEAD", "/small", 200): 1, ("GET", "/none", 404): 1, ("POST", "/empty", 200): 1,
+    ("GET", "/chunked/big", 200): 1, ("GET", "/big", 206): 1, ("GET", "/huge", 200): 1,
+})
+HUGE = 64 << 20
 
 SCRIPT = """
 cd /tmp
@@ -55,6 +81,26 @@ traffic() {
 	rm go; wait $!
 }
 traffic talk talk
+
+mkdir www; head -c 500 /dev/urandom >www/small; head -c 1000000 /dev/urandom >www/big
+truncate -s @HUGE@ www/huge
+nginx -e /tmp/nginx.log -c /etc/nginx.conf & web=$!
+at=http://127.0.0.1:8081
+until [ -S http.sock ]; do sleep 0.1; done
+ask() { curl -sS -o /dev/null "$@" 2>&1; }
+part shapes
+ask $at/empty -o /dev/null $at/small -o /dev/null $at/big  # on one connection, by sendfile
+ask -I $at/small
+ask $at/none
+ask --data-binary @www/small $at/empty
+ask --compressed $at/chunked/big
+ask -r 10-19 $at/big
+ask --http1.0 $at/empty
+ask -H "Connection: close" $at/empty
+ask --unix-socket http.sock http://a/big
+ask -m 2 --limit-rate 10k $at/huge | sed "s/ with .*//"  # closes in the middle: a reset
+sleep 2; kill $web
+
 for m in @MODES@; do traffic $m uring $m @REQUESTS@; done
 kill $agents; wait
 for b in @BACKENDS@; do part "json $b"; cat $b.json; part "err $b"; cat $b.err; done
@@ -70,9 +116,17 @@ def script(backends):
     text = SCRIPT
     for name, words in (
             ("BACKENDS", backends), ("AGENTS", [f"{b}:{port}" for b, port in ports.items()]),
-            ("PORTS", ports.values()), ("MODES", MODES), ("REQUESTS", [REQUESTS])):
+            ("PORTS", ports.values()), ("MODES", MODES), ("REQUESTS", [REQUESTS]),
+            ("HUGE", [HUGE])):
         text = text.replace(f"@{name}@", " ".join(map(str, words)))
     return text
+
+
+def need(program):
+    path = shutil.which(program, path="/usr/sbin:/usr/bin:/sbin:/bin")
+    if not path:
+        raise VmError(f"{program} is missing: run tools/setup.sh vm")
+    return path
 
 
 def parts(text):
@@ -105,16 +159,37 @@ def judge_same(got, told):
         return [account["error"]]
     mine = {b: [x for x in found if x["pid"] in pids] for b, found in told.items()}
     wrong = records.differences(mine)[:10] + list(wrong_sums(mine, account))
-    if wrong:
-        return wrong
-    pairs = records.pairs(mine)
+    return wrong or apart(mine)
+
+
+def apart(told):
+    """Whether the backends' times of the same records are."""
+    wrong, pairs = [], records.pairs(told)
     for field in ("duration_ns", "ttfb_ns"):
-        apart = sorted(records.spread(p, field) for p in pairs)
-        if apart[len(apart) // 2] > USUAL_NS:
-            wrong.append(f"{field}: apart by {apart[len(apart) // 2]} ns in the middle")
-        print(f"    {len(pairs)} records, {field} apart by {apart[len(apart) // 2]} ns in the "
-              f"middle, {apart[-1]} at most")
+        spread = sorted(records.spread(p, field) for p in pairs)
+        middle = spread[len(spread) // 2]
+        if middle > USUAL_NS:
+            wrong.append(f"{field}: apart by {middle} ns in the middle")
+        print(f"    {len(pairs)} records, {field} apart by {middle} ns in the middle, "
+              f"{spread[-1]} at most")
     return wrong
+
+
+def judge_shapes(got, told):
+    mine = {b: [x for x in found if x["service"] in ("nginx", "curl")]
+            for b, found in told.items()}
+    wrong = records.differences(mine)
+    for b, found in mine.items():
+        for role in ("server", "client"):
+            have = Counter((x["method"], x["path"], x["status"]) for x in found
+                           if x["role"] == role)
+            if have != SHAPES:
+                wrong.append(f"{b} {role}: {dict(have)}")
+        sizes = {(x["role"], x["error"], 0 < x["response_bytes"] < HUGE) for x in found
+                 if x["path"] == "/huge"}
+        if ("server", "connection_reset", True) not in sizes:
+            wrong.append(f"{b}: the answer that was cut short is told as {sizes}")
+    return wrong + [got["shapes"]] if wrong else apart(mine)
 
 
 def rings(text, told):
@@ -163,10 +238,14 @@ def main():
     p.add_argument("--backend", action="append", help=f"default: {' '.join(BACKENDS)}")
     args = p.parse_args()
     build, backends = Path(args.build), args.backend or BACKENDS
-    guest = Guest(kernel=args.kernel, command=script(backends), timeout=400, files=[
-        (build / "redtap", "/bin/redtap"), (build / "vm/talk", "/bin/talk"),
-        (build / "vm/uring", "/bin/uring")])
-    result = guest.run()
+    with tempfile.NamedTemporaryFile("w", prefix="redtap-nginx-") as conf:
+        conf.write(NGINX)
+        conf.flush()
+        guest = Guest(kernel=args.kernel, command=script(backends), timeout=400, files=[
+            (build / "redtap", "/bin/redtap"), (build / "vm/talk", "/bin/talk"),
+            (build / "vm/uring", "/bin/uring"), (need("nginx"), "/bin/nginx"),
+            (need("curl"), "/bin/curl"), (conf.name, "/etc/nginx.conf")])
+        result = guest.run()
     got = parts(result.stdout)
     if "end" not in got:
         print(result.stdout[-3000:] + result.stderr[-2000:] + result.console[-1500:])
@@ -174,7 +253,8 @@ def main():
         return 1
     told = {b: [json.loads(line) for line in got[f"json {b}"].splitlines()] for b in backends}
     bad = 0
-    rows = [(f"the same records by {', '.join(backends)}", judge_same(got, told))]
+    rows = [(f"the same records by {', '.join(backends)}", judge_same(got, told)),
+            ("the same of what nginx answers curl", judge_shapes(got, told))]
     before = rings(got["rings talk"], told)
     for mode in MODES:
         rows.append((f"io_uring, {mode}", judge_ring(mode, got, told, before)))
