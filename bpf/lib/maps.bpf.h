@@ -99,6 +99,7 @@ struct rt_cells_map {
 
 struct rt_hists_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, struct rt_hist);

@@ -161,7 +161,7 @@ def judge(kernel, backend, got):
     if kernel in KERNELS and ("skips some runs" in says[1]) != (kernel in SKIPS[backend]):
         return "RED", cells, "doctor: " + (says[1] or "nothing of runs that are skipped")
     missing = 2 * REQUESTS - x["server"] - x["client"]
-    if says[1] and not x["ok"] and not x["lost"] and 0 <= missing <= x["skipped"]:
+    if says[1] and not x["ok"] and 0 <= missing <= x["skipped"] + x["lost"]:
         cells[1] = f"{x['skipped']} runs skipped"
         return "skips", cells, ""
     return ("ok" if x["ok"] else "RED"), cells, x["problems"]

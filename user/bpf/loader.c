@@ -261,7 +261,7 @@ static int attach(struct rt_bpf *b)
 	int err;
 
 	bpf_object__for_each_program (prog, s->obj) {
-		if (!is_on(b, prog))
+		if (!is_on(b, prog) || bpf_program__type(prog) == BPF_PROG_TYPE_SYSCALL)
 			continue;
 		if (bpf_program__type(prog) == BPF_PROG_TYPE_TRACEPOINT) {
 			has_events = true;
