@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Access to what the kernel counts in place (redtap/cells.h): rules are written
- * and deleted one by one; sums are read from the mapped array, histograms only
- * of slots whose sums moved. Called by the consumer's thread.
+ * and deleted one by one; sums are read from the mapped array, histograms are
+ * mapped only for slots whose sums moved. Called by the consumer's thread.
  */
 #include <errno.h>
 #include <string.h>
@@ -99,23 +99,10 @@ u32 rt_bpf__nr_slots(const struct rt_bpf *b)
 	return b->nr_slots;
 }
 
-/* By a program where there is one (bpf/ctl.bpf.c): what the map call returned. */
-static int by_program(const struct bpf_program *prog, const struct rt_rule *rule)
-{
-	struct rt_rule arg = *rule;
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &arg, .ctx_size_in = sizeof(arg));
-
-	if (bpf_prog_test_run_opts(bpf_program__fd(prog), &opts))
-		return -errno;
-	return (int)opts.retval;
-}
-
 int rt_bpf__rule_put(const struct rt_bpf *b, const struct rt_rule *rule)
 {
 	int fd = bpf_map__fd(b->skel->maps.rt_rules);
 
-	if (bpf_program__fd(b->skel->progs.rt_ctl_put) >= 0)
-		return by_program(b->skel->progs.rt_ctl_put, rule);
 	return bpf_map_update_elem(fd, &rule->key, rule, BPF_ANY) ? -errno : 0;
 }
 
@@ -126,10 +113,6 @@ int rt_bpf__rule_get(const struct rt_bpf *b, u64 key, struct rt_rule *ret)
 
 int rt_bpf__rule_delete(const struct rt_bpf *b, u64 key)
 {
-	const struct rt_rule rule = {.key = key};
-
-	if (bpf_program__fd(b->skel->progs.rt_ctl_delete) >= 0)
-		return by_program(b->skel->progs.rt_ctl_delete, &rule);
 	return bpf_map_delete_elem(bpf_map__fd(b->skel->maps.rt_rules), &key) ? -errno : 0;
 }
 
@@ -151,29 +134,29 @@ void rt_bpf__slot_sums(const struct rt_bpf *b, u32 slot, struct rt_cell *ret)
 	}
 }
 
+/* By mapping the few pages they stand in for that moment: while a process is inside
+ * bpf(), the kernel skips some programs on its CPU; and pages that stay mapped count
+ * as ours. */
 int rt_bpf__slot_hist(const struct rt_bpf *b, u32 slot, struct rt_hist *ret)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE), n = 1u << b->stripe_bits;
-	size_t from = ((size_t)slot << b->stripe_bits) * sizeof(struct rt_hist);
-	size_t start = from / page * page, length = from - start + n * sizeof(struct rt_hist);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t from = ((size_t)slot << b->stripe_bits) * sizeof(*ret);
+	size_t to = from + (sizeof(*ret) << b->stripe_bits);
+	size_t first = from / page * page, len = (to - first + page - 1) / page * page;
+	const volatile u32 *one;
 	u32 *sum = (u32 *)ret;
-	const u32 *one;
 	char *at;
 
-	/*
-	 * Mapped for the moment, as all of them would be much resident memory; and not by
-	 * the map's own look-up, as the kernel skips programs on perf's events and system
-	 * calls' tracepoints while a task on their CPU is in one, be it preempted there.
-	 */
-	at = mmap(NULL, length, PROT_READ, MAP_SHARED, bpf_map__fd(b->skel->maps.rt_hists),
-		  (off_t)start);
+	at = mmap(NULL, len, PROT_READ, MAP_SHARED, bpf_map__fd(b->skel->maps.rt_hists),
+		  (off_t)first);
 	if (at == MAP_FAILED)
 		return -errno;
 	memset(ret, 0, sizeof(*ret));
-	one = (const u32 *)(at + (from - start));
-	for (size_t i = 0; i < n; i++, one += sizeof(struct rt_hist) / sizeof(u32))
-		for (size_t k = 0; k < sizeof(struct rt_hist) / sizeof(u32); k++)
-			sum[k] += one[k];
-	munmap(at, length);
+	for (u32 i = 0; i < 1u << b->stripe_bits; i++) {
+		one = (void *)(at + (from - first) + i * sizeof(*ret));
+		for (size_t n = 0; n < sizeof(*ret) / sizeof(u32); n++)
+			sum[n] += one[n];
+	}
+	munmap(at, len);
 	return 0;
 }
