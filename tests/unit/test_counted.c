@@ -104,7 +104,8 @@ static int teardown(void **state)
 }
 
 struct ask {
-	u64 key; /* of the rule, 0: the kernel can count none such */
+	u64 key;   /* of the rule, 0: the kernel can count none such */
+	u64 other; /* of the one without the path, for when the record is lost */
 	u8 role;
 	const char *method, *path, *host;
 	u16 status;
@@ -137,6 +138,7 @@ static void record(struct agent *a, const struct ask *ask)
 	x.peer_port = ask->port;
 	inet_pton(AF_INET, "192.0.2.7", x.peer_addr);
 	x.rule = ask->key;
+	x.other = ask->other;
 	rt_registry__lock(a->registry);
 	rt_red__record(a->red, &f, a->now, NULL);
 	rt_registry__unlock(a->registry);
@@ -489,6 +491,53 @@ static void test_collapse(void **state)
 	check_pages(t);
 }
 
+/* A lost record's request goes to no route, from the first record of its kind on, and for as
+ * long as such records come. */
+static void test_lost_records(void **state)
+{
+	static const char none[] = SHOP ",http_request_method=\"GET\","
+					"http_response_status_code=\"200\"";
+	static const char once[] = SHOP ",http_request_method=\"GET\",http_route=\"/once\","
+					"http_response_status_code=\"200\"";
+	struct fixture *t = *state;
+	struct ask a = served(1, "/once", 200), never = served(0, "/{id}", 200);
+	u64 last;
+
+	a.other = 1000;
+	assert_false(request(t, &a));
+	assert_int_equal(t->k.rules[1].key, 0);
+	for (u32 i = 0; i < 5; i++)
+		assert_true(k_count(&t->k, 0, 1000, 200, &a.q));
+	/* Not of another status. */
+	assert_false(k_count(&t->k, 0, 1000, 500, &a.q));
+	fold(t, SECOND);
+	assert_value(t, SERVED, once, 1);
+	assert_value(t, SERVED, none, 5);
+	assert_true(t->folded == 5);
+	/* Paths that never repeat. */
+	for (u32 i = 0; i < 300; i++) {
+		never.key = 2000 + i;
+		never.other = 1000;
+		assert_false(request(t, &never));
+		fold(t, SECOND);
+		assert_int_equal(t->k.rules[1000].key, 1000);
+		assert_int_equal(t->k.nr_rules, 1);
+	}
+	for (last = t->counted.now; t->k.nr_rules; fold(t, SECOND))
+		assert_true(t->counted.now < last + 122 * SECOND);
+	assert_true(t->counted.now > last + 58 * SECOND);
+	assert_false(request(t, &a));
+	assert_int_equal(t->k.rules[1000].key, 1000);
+	/* It goes when names change, and comes back. */
+	reload(t);
+	assert_int_equal(t->k.nr_rules, 0);
+	assert_false(request(t, &a));
+	assert_true(k_count(&t->k, 0, 1000, 200, &a.q));
+	fold(t, SECOND);
+	assert_value(t, SERVED, none, 6);
+	assert_value(t, SERVED, once, 3);
+}
+
 static u64 random_below(u64 *state, u64 n)
 {
 	*state ^= *state << 13;
@@ -559,6 +608,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_reload, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_label_pid, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_collapse, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lost_records, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_any_requests, setup, teardown),
 	};
 
