@@ -6,20 +6,18 @@
  */
 #include "lib/maps.bpf.h"
 
-#include "redtap/cells.h"
-
 SEC("?syscall")
-int rt_ctl_put(struct rt_rule *arg)
+int rt_ctl_put(struct rt_ctl_arg *arg)
 {
-	struct rt_rule rule = *arg;
+	struct rt_rule rule = arg->rule;
 
-	return bpf_map_update_elem(&rt_rules, &rule.key, &rule, BPF_ANY);
+	return bpf_map_update_elem(&rt_rules, &rule.key, &rule, arg->flags);
 }
 
 SEC("?syscall")
-int rt_ctl_delete(struct rt_rule *arg)
+int rt_ctl_delete(struct rt_ctl_arg *arg)
 {
-	u64 key = arg->key;
+	u64 key = arg->rule.key;
 
 	return bpf_map_delete_elem(&rt_rules, &key);
 }

@@ -43,6 +43,12 @@ struct rt_bpf_cfg {
 	struct rt_sig resp_sigs[RT_SIG_MAX];
 };
 
+/* What the programs of ctl.bpf.c are handed. */
+struct rt_ctl_arg {
+	struct rt_rule rule;
+	u64 flags; /* of the map's update */
+};
+
 /* Key of the executables' verdicts. */
 struct rt_exe_key {
 	u64 dev;
