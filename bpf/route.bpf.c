@@ -330,7 +330,26 @@ u32 rt_rule_slot(u64 key, u32 status)
 	return 0;
 }
 
-/* The same, remembered by the connection. */
+/* A rule of the kernel's own, for requests whose records are lost before user space
+ * saw one of their kind: to a slot that it keeps for that. User space finds the
+ * rule when a record gets through, and then knows what was counted there. */
+static __always_inline u32 rt_rule_make(u64 key, u32 status)
+{
+	struct rt_rule rule = {.key = key, .used = 1};
+	u32 slot;
+
+	if (bpf_map_pop_elem(&rt_spares, &slot))
+		return 0;
+	rule.status[0] = status;
+	rule.slot[0] = slot;
+	if (!bpf_map_update_elem(&rt_rules, &key, &rule, BPF_NOEXIST))
+		return slot + 1;
+	/* Another CPU was first. */
+	bpf_map_push_elem(&rt_spares, &slot, BPF_ANY);
+	return rt_rule_slot(key, status);
+}
+
+/* The slot of a rule, remembered by the connection. */
 int rt_route_find(struct rt_conn *c, u64 key, u32 status)
 {
 	u32 rules = rt_rules_moved, slot;
@@ -355,8 +374,8 @@ int rt_route_find(struct rt_conn *c, u64 key, u32 status)
 int rt_route_count(struct rt_conn *c)
 {
 	struct rt_exchange *x;
+	u32 slot, port, status;
 	u64 whose, key;
-	u32 slot, port;
 
 	if (!c || !rt_cfg.route_seed)
 		return 0;
@@ -374,21 +393,27 @@ int rt_route_count(struct rt_conn *c)
 	port = x->role == RT_ROLE_SERVER ? x->local_port : x->peer_port | 1u << 16;
 	whose = c->process ^ port;
 	key = rt_mix(c->head_hash, whose);
-	slot = rt_route_find(c, key, rt_route_status(c));
+	status = rt_route_status(c);
+	slot = rt_route_find(c, key, status);
 	if (slot)
 		return rt_route_add(c, slot - 1);
 	x->rule = key;
-	x->other = rt_mix(c->other_hash, whose);
+	x->other = rt_mix(c->other_hash, whose ^ (u64)status << 32);
 	return 0;
 }
 
 int rt_route_lost(struct rt_conn *c)
 {
-	u32 slot;
+	u32 slot, status;
+	u64 key;
 
 	if (!c || !c->x.rule)
 		return 0;
-	slot = rt_rule_slot(c->x.other, rt_route_status(c));
+	key = c->x.other;
+	status = rt_route_status(c);
+	slot = rt_rule_slot(key, status);
+	if (!slot)
+		slot = rt_rule_make(key, status);
 	return slot ? rt_route_add(c, slot - 1) : 0;
 }
 

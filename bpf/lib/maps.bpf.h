@@ -89,6 +89,12 @@ struct rt_rules_map {
 	__type(value, struct rt_rule);
 };
 
+struct rt_spares_map {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, RT_SPARES_MAX);
+	__type(value, u32);
+};
+
 struct rt_cells_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -116,6 +122,7 @@ extern struct rt_pids_map rt_pids SEC(".maps");
 extern struct rt_cgroups_map rt_cgroups SEC(".maps");
 extern struct rt_exes_map rt_exes SEC(".maps");
 extern struct rt_rules_map rt_rules SEC(".maps");
+extern struct rt_spares_map rt_spares SEC(".maps");
 extern struct rt_cells_map rt_cells SEC(".maps");
 extern struct rt_hists_map rt_hists SEC(".maps");
 

@@ -91,7 +91,7 @@ struct rt_exchange {
 	u8 tail[RT_TAIL_MAX]; /* last bytes of the response turn, tail_len of them */
 
 	u64 rule; /* key of the rule that would have counted it in the kernel; 0: none can */
-	u64 other; /* if rule: of the one that counts it without its path, should its record be lost */
+	u64 other; /* if rule: of the one that counts it without its path when its record is lost */
 
 	u16 req_len;
 	u16 resp_len;

@@ -50,13 +50,15 @@ struct kernel {
 	void (*meanwhile)(struct kernel *k);
 };
 
-static int k_put(void *ctx, const struct rt_rule *rule)
+static int k_put(void *ctx, const struct rt_rule *rule, bool fresh)
 {
 	struct kernel *k = ctx;
 	struct rt_rule *r = &k->rules[rule->key];
 
 	if (k->fail_put)
 		return -ENOMEM;
+	if (fresh && r->key)
+		return -EEXIST;
 	k->nr_rules += !r->key;
 	k->puts++;
 	*r = *rule;

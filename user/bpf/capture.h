@@ -64,8 +64,11 @@ int rt_bpf__stats(const struct rt_bpf *b, u64 ret_stats[RT_NR_STATS]);
 
 /* Requests counted in place (redtap/cells.h). Consumer's thread. 0: none are. */
 u32 rt_bpf__nr_slots(const struct rt_bpf *b);
-/* Return 0 or -errno; -E2BIG: no room for a further rule, -ENOENT: no such rule. */
-int rt_bpf__rule_put(const struct rt_bpf *b, const struct rt_rule *rule);
+/* Return 0 or -errno; -E2BIG: no room for a further rule, -ENOENT: no such rule,
+ * -EEXIST: `fresh`, but it is there. */
+int rt_bpf__rule_put(const struct rt_bpf *b, const struct rt_rule *rule, bool fresh);
+/* A slot for the kernel to give away by itself. -E2BIG: it has enough of them. */
+int rt_bpf__spare(const struct rt_bpf *b, u32 slot);
 int rt_bpf__rule_get(const struct rt_bpf *b, u64 key, struct rt_rule *ret);
 int rt_bpf__rule_delete(const struct rt_bpf *b, u64 key);
 /* Sockets remember their last rule until this is called: after rules were deleted,

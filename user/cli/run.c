@@ -99,9 +99,14 @@ static void on_tick(void *ctx, u64 now)
 
 /* --- requests counted in the kernel --------------------------------------- */
 
-static int put_rule(void *ctx, const struct rt_rule *rule)
+static int put_rule(void *ctx, const struct rt_rule *rule, bool fresh)
 {
-	return rt_bpf__rule_put(ctx, rule);
+	return rt_bpf__rule_put(ctx, rule, fresh);
+}
+
+static int spare_slot(void *ctx, u32 slot)
+{
+	return rt_bpf__spare(ctx, slot);
 }
 
 static int get_rule(void *ctx, u64 key, struct rt_rule *ret)
@@ -131,6 +136,7 @@ static int get_hist(void *ctx, u32 slot, struct rt_hist *ret)
 
 static const struct rt_learn_ops learn_ops = {
 	.put = put_rule,
+	.spare = spare_slot,
 	.get = get_rule,
 	.del = del_rule,
 	.moved = rules_moved,

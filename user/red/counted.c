@@ -82,8 +82,8 @@ static void learn_other(struct rt_red *red, const struct rt_finished *f, const s
 	if (!f->x->other || !rt_learn__forgot(red->learn, f->x->other, f->op->status))
 		return;
 	other.key.route = "";
-	rt_learn__rule(red->learn, f->x->other, f->op->status, &other.key, id_len, counted_new,
-		       &make, now);
+	rt_learn__other(red->learn, f->x->other, f->op->status, &other.key, id_len, counted_new,
+			&make, now);
 }
 
 void rt_red__learn(struct rt_red *red, const struct rt_finished *f, const struct slot *s, u64 now)

@@ -20,6 +20,7 @@
 #define KNOWN_SLOTS  1024
 /* How often rules are looked at for use, and how long a slot may be without. */
 #define AGE_NS	    (60 * 1000000000ull)
+#define SPARE_NS    (5 * 1000000000ull)
 #define AGE_SOON_NS (5 * 1000000000ull) /* when there is no room */
 /* Requests that may be counted while a histogram is read. */
 #define TORN_MAX 65536
@@ -30,7 +31,7 @@ struct rule {
 	UT_hash_handle hh;
 };
 
-enum state { FREE, USED, DRAINING };
+enum state { FREE, USED, DRAINING, SPARE };
 
 /* Counts of all stripes at the last look, in exported buckets; they wrap. */
 struct seen {
@@ -45,8 +46,9 @@ struct slot {
 	void *what;
 	u32 rules; /* ways that lead here */
 	enum state state;
-	u32 folds; /* while DRAINING */
+	u32 folds;  /* while DRAINING */
 	bool again; /* counters that belong together may become visible one by one */
+	bool by_id; /* found by its id; not one that the kernel gave away */
 	struct rt_cell sums;
 	struct seen seen;
 	UT_hash_handle hh; /* while USED */
@@ -63,6 +65,7 @@ struct rt_learn {
 	struct slot *by_id;
 	struct rule *rules;
 	u64 aged;
+	u64 spared;
 	bool full;
 	u64 recent[RECENT_SLOTS];
 	u64 known[KNOWN_SLOTS]; /* key and status, since the last look for use */
@@ -136,6 +139,7 @@ static struct slot *slot_new(struct rt_learn *l, const u8 id[RT_LEARN_ID_MAX], v
 	s->what = what;
 	s->rules = 0;
 	s->state = USED;
+	s->by_id = true;
 	HASH_ADD(hh, l->by_id, id, sizeof(s->id), s);
 	return s;
 }
@@ -144,14 +148,17 @@ static void slot_unref(struct rt_learn *l, struct slot *s)
 {
 	if (--s->rules)
 		return;
-	HASH_DEL(l->by_id, s);
+	if (s->by_id)
+		HASH_DEL(l->by_id, s);
+	s->by_id = false;
 	s->state = DRAINING;
 	s->folds = 0;
 }
 
 static void slot_free(struct rt_learn *l, struct slot *s)
 {
-	l->release(s->what);
+	if (s->what)
+		l->release(s->what);
 	s->what = NULL;
 	s->state = FREE;
 	if ((u32)(s - l->slots) < l->hint)
@@ -255,7 +262,7 @@ void rt_learn__rule(struct rt_learn *l, u64 key, u16 status, const void *id, siz
 		r->kernel.slot[way] = (u16)(s - l->slots);
 		r->kernel.used = 1;
 		s->rules++;
-		if (l->ops->put(l->ctx, &r->kernel)) {
+		if (l->ops->put(l->ctx, &r->kernel, way == 0)) {
 			r->kernel.status[way] = 0;
 			slot_unref(l, s);
 		}
@@ -264,6 +271,54 @@ void rt_learn__rule(struct rt_learn *l, u64 key, u16 status, const void *id, siz
 	if (!r->kernel.status[0]) {
 		HASH_DEL(l->rules, r);
 		free(r);
+	}
+}
+
+void rt_learn__other(struct rt_learn *l, u64 key, u16 status, const void *id, size_t n,
+		     void *(*make)(void *ctx), void *make_ctx, u64 now)
+{
+	struct rt_rule kernel;
+	struct slot *s;
+	struct rule *r;
+
+	HASH_FIND(hh, l->rules, &key, sizeof(key), r);
+	if (r || l->ops->get(l->ctx, key, &kernel) || kernel.slot[0] >= l->nr_slots ||
+	    l->slots[kernel.slot[0]].state != SPARE) {
+		rt_learn__rule(l, key, status, id, n, make, make_ctx, now);
+		return;
+	}
+	r = rule_get(l, key);
+	if (!r)
+		return;
+	s = &l->slots[kernel.slot[0]];
+	s->what = make(make_ctx);
+	if (!s->what) {
+		HASH_DEL(l->rules, r);
+		free(r);
+		return;
+	}
+	r->kernel = kernel;
+	r->wanted = true;
+	s->rules = 1;
+	s->state = USED;
+}
+
+/* Keeps the kernel in slots that it may give away. */
+static void give_spares(struct rt_learn *l, u64 now)
+{
+	if (!l->ops->spare || (l->spared && now - l->spared < SPARE_NS))
+		return;
+	l->spared = now;
+	for (u32 i = 0; i < RT_SPARES_MAX && slots_left(l); i++) {
+		struct slot *s = &l->slots[l->hint];
+
+		if (l->ops->spare(l->ctx, l->hint))
+			return;
+		if (l->high <= l->hint)
+			l->high = l->hint + 1;
+		s->state = SPARE;
+		s->what = NULL;
+		s->rules = 0;
 	}
 }
 
@@ -280,14 +335,13 @@ static void age(struct rt_learn *l, u64 now)
 	memset(l->known, 0, sizeof(l->known));
 	HASH_ITER(hh, l->rules, r, tmp)
 	{
-		if (l->ops->get(l->ctx, r->kernel.key, &kernel) ||
-		    (!kernel.used && !r->wanted)) {
+		if (l->ops->get(l->ctx, r->kernel.key, &kernel) || (!kernel.used && !r->wanted)) {
 			rule_drop(l, r);
 			continue;
 		}
 		r->wanted = false;
 		r->kernel.used = 0;
-		l->ops->put(l->ctx, &r->kernel);
+		l->ops->put(l->ctx, &r->kernel, false);
 	}
 	l->ops->moved(l->ctx);
 }
@@ -391,13 +445,14 @@ void rt_learn__fold(struct rt_learn *l, rt_counted_fn fn, void *ctx, u64 now)
 	for (u32 i = 0; i < l->high; i++) {
 		struct slot *s = &l->slots[i];
 
-		if (s->state == FREE)
+		if (s->state == FREE || s->state == SPARE)
 			continue;
 		if (!fold_slot(l, s, fn, ctx, now))
 			continue;
 		if (s->state == DRAINING && ++s->folds == 2)
 			slot_free(l, s);
 	}
+	give_spares(l, now);
 	if (!l->aged)
 		l->aged = now;
 	age(l, now);

@@ -17,7 +17,8 @@
 
 /* The kernel's side; tests bring their own. */
 struct rt_learn_ops {
-	int (*put)(void *ctx, const struct rt_rule *rule);
+	int (*put)(void *ctx, const struct rt_rule *rule, bool fresh);
+	int (*spare)(void *ctx, u32 slot); /* NULL: the kernel gives none away */
 	int (*get)(void *ctx, u64 key, struct rt_rule *ret);
 	int (*del)(void *ctx, u64 key);
 	void (*moved)(void *ctx); /* after del, or put of what was there: look rules up anew */
@@ -60,6 +61,11 @@ bool rt_learn__forgot(struct rt_learn *l, u64 key, u16 status);
 #define RT_LEARN_ID_MAX 112
 void rt_learn__rule(struct rt_learn *l, u64 key, u16 status, const void *id, size_t n,
 		    void *(*make)(void *ctx), void *make_ctx, u64 now);
+
+/* The same for a key whose rule the kernel may have made by itself, to a spare slot:
+ * what was counted there is then known to be `what`. */
+void rt_learn__other(struct rt_learn *l, u64 key, u16 status, const void *id, size_t n,
+		     void *(*make)(void *ctx), void *make_ctx, u64 now);
 
 /* Reads what was counted since the last call; call it often (twice a second). */
 void rt_learn__fold(struct rt_learn *l, rt_counted_fn fn, void *ctx, u64 now);
