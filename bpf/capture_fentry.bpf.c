@@ -10,6 +10,8 @@
 #include "lib/op.bpf.h"
 #include "lib/turn.bpf.h"
 
+struct page;
+
 /* One entry per task inside a call, by pid_tgid; a task is in one at a time.
  * Deleted at the exit. Full: that operation is blind. Here and not in
  * maps.bpf.c, as no other backend has a use for it. */
@@ -154,6 +156,23 @@ int BPF_PROG(rt_fx_unix_recv, struct socket *sock, struct msghdr *msg, unsigned 
 	     int flags, int ret)
 {
 	return rt_fe_exit(sock->sk, true, RT_RECV, ret, flags);
+}
+
+/* sendfile and splice into a socket: calls of their own until Linux 6.5 (commit
+ * dc97391e6610), and pages, whose bytes are counted. The loader leaves these two
+ * out where the kernel has no such functions. */
+SEC("?fexit/tcp_sendpage")
+int BPF_PROG(rt_fx_page, struct sock *sk, struct page *page, int offset, unsigned long size,
+	     int flags, int ret)
+{
+	return rt_fe_exit(sk, false, RT_SEND, ret, 0);
+}
+
+SEC("?fexit/unix_stream_sendpage")
+int BPF_PROG(rt_fx_unix_page, struct socket *sock, struct page *page, int offset,
+	     unsigned long size, int flags, int ret)
+{
+	return rt_fe_exit(sock->sk, true, RT_SEND, ret, 0);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -79,6 +79,7 @@ static const char *const event_programs[] = {
 static const char *const fentry_programs[] = {
 	"rt_fe_send",	   "rt_fx_send",       "rt_fe_recv",	  "rt_fx_recv",
 	"rt_fe_unix_send", "rt_fx_unix_send",  "rt_fe_unix_recv", "rt_fx_unix_recv",
+	"rt_fx_page",	   "rt_fx_unix_page",
 	"rt_sock_state",   "rt_sock_destroy",  "rt_proc_exec",	  "rt_proc_exit",
 	NULL,
 };

@@ -108,6 +108,11 @@ static bool has_type(const char *name, u32 kind)
 	return btf && btf__find_by_name_kind(btf, name, kind) > 0;
 }
 
+bool rt_features__function(const char *name)
+{
+	return has_type(name, BTF_KIND_FUNC);
+}
+
 static bool probe_sock_length(void)
 {
 	/* Without types, tracefs knows. */

@@ -33,6 +33,9 @@ const char *rt_features__detail(enum rt_feature f);
 /* The need of the first of `n` features that is missing, or NULL when all are there. */
 const char *rt_features__missing(const enum rt_feature *list, size_t n);
 
+/* Whether the kernel has a function of this name, by its types. */
+bool rt_features__function(const char *name);
+
 /* Numbers of <linux/capability.h>, which older headers do not have all of. */
 enum rt_cap {
 	RT_CAP_DAC_READ_SEARCH = 2,

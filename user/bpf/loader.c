@@ -79,11 +79,14 @@ static bool is_listed(const char *const *programs, const char *name)
 }
 
 /* Whether this run needs the program; those of the sweep are not asked for here.
- * Without socket storage, the hash map's programs take the place of its own. */
+ * Without socket storage, the hash map's programs take the place of its own; those
+ * around functions that newer kernels do not have are left out there. */
 static bool is_on(const struct rt_bpf *b, const struct bpf_program *prog)
 {
 	static const char *const twins[][2] = {{"rt_sock_state", "rt_sys_state"},
 					       {"rt_sock_destroy", "rt_sys_destroy"}};
+	static const char *const older[][2] = {{"rt_fx_page", "tcp_sendpage"},
+					       {"rt_fx_unix_page", "unix_stream_sendpage"}};
 	const char *name = bpf_program__name(prog);
 
 	for (size_t i = 0; b->backend->storage && !b->storage && i < RT_ARRAY_SIZE(twins); i++) {
@@ -92,6 +95,9 @@ static bool is_on(const struct rt_bpf *b, const struct bpf_program *prog)
 		if (strcmp(name, twins[i][1]) == 0)
 			name = twins[i][0];
 	}
+	for (size_t i = 0; i < RT_ARRAY_SIZE(older); i++)
+		if (strcmp(name, older[i][0]) == 0 && !rt_features__function(older[i][1]))
+			return false;
 	return is_listed(b->backend->programs, name);
 }
 
