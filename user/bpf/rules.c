@@ -99,11 +99,24 @@ u32 rt_bpf__nr_slots(const struct rt_bpf *b)
 	return b->nr_slots;
 }
 
+/* By a program where there is one (bpf/ctl.bpf.c): what the map call returned. */
+static int by_program(const struct bpf_program *prog, const struct rt_rule *rule, u64 flags)
+{
+	struct rt_ctl_arg arg = {.rule = *rule, .flags = flags};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &arg, .ctx_size_in = sizeof(arg));
+
+	if (bpf_prog_test_run_opts(bpf_program__fd(prog), &opts))
+		return -errno;
+	return (int)opts.retval;
+}
+
 int rt_bpf__rule_put(const struct rt_bpf *b, const struct rt_rule *rule, bool fresh)
 {
 	int fd = bpf_map__fd(b->skel->maps.rt_rules);
 	u64 flags = fresh ? BPF_NOEXIST : BPF_ANY;
 
+	if (bpf_program__fd(b->skel->progs.rt_ctl_put) >= 0)
+		return by_program(b->skel->progs.rt_ctl_put, rule, flags);
 	return bpf_map_update_elem(fd, &rule->key, rule, flags) ? -errno : 0;
 }
 
@@ -121,6 +134,10 @@ int rt_bpf__rule_get(const struct rt_bpf *b, u64 key, struct rt_rule *ret)
 
 int rt_bpf__rule_delete(const struct rt_bpf *b, u64 key)
 {
+	const struct rt_rule rule = {.key = key};
+
+	if (bpf_program__fd(b->skel->progs.rt_ctl_delete) >= 0)
+		return by_program(b->skel->progs.rt_ctl_delete, &rule, 0);
 	return bpf_map_delete_elem(bpf_map__fd(b->skel->maps.rt_rules), &key) ? -errno : 0;
 }
 
