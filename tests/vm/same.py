@@ -5,7 +5,7 @@
 many ways; and what each reads of a server that moves its bytes by io_uring. Exit status 1 when
 a line is red.
 
-    tests/vm/same.py --build build [--kernel 6.12] [--backend fentry]...
+    tests/vm/same.py --build build [--kernel 6.12]... [--backend fentry]...
 """
 import argparse
 import json
@@ -25,6 +25,8 @@ from guest import Guest  # noqa: E402
 from kernels import VmError  # noqa: E402
 
 BACKENDS = ["sock", "event", "syscall", "fentry"]
+# Before Linux 6.5, sendfile is a call of its own to `fentry`; and iterators differ.
+KERNELS = {"6.12": BACKENDS, "6.1": ["syscall", "fentry"]}
 PORTS = {"fentry": 9733, "sock": 9734}  # `redtap run` besides, for its counters
 MODES = ["single", "msg", "multi", "fixed", "thread", "half"]  # of uring.c
 REQUESTS = 40
@@ -231,37 +233,50 @@ def judge_ring(mode, got, told, before):
     return wrong
 
 
-def main():
-    p = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    p.add_argument("--build", default="build", help="where redtap and the test programs are")
-    p.add_argument("--kernel", default="6.12")
-    p.add_argument("--backend", action="append", help=f"default: {' '.join(BACKENDS)}")
-    args = p.parse_args()
-    build, backends = Path(args.build), args.backend or BACKENDS
+def run(build, kernel, backends):
     with tempfile.NamedTemporaryFile("w", prefix="redtap-nginx-") as conf:
         conf.write(NGINX)
         conf.flush()
-        guest = Guest(kernel=args.kernel, command=script(backends), timeout=400, files=[
+        guest = Guest(kernel=kernel, command=script(backends), timeout=400, files=[
             (build / "redtap", "/bin/redtap"), (build / "vm/talk", "/bin/talk"),
             (build / "vm/uring", "/bin/uring"), (need("nginx"), "/bin/nginx"),
             (need("curl"), "/bin/curl"), (conf.name, "/etc/nginx.conf")])
-        result = guest.run()
+        return guest.run()
+
+
+def judge(result, backends):
+    """[(what, what is wrong with it)]"""
     got = parts(result.stdout)
     if "end" not in got:
-        print(result.stdout[-3000:] + result.stderr[-2000:] + result.console[-1500:])
-        print(f"RED {result.kernel}: the guest did not come to its end")
-        return 1
+        return [("all", ["the guest did not come to its end", result.stdout[-3000:],
+                         result.stderr[-2000:], result.console[-1500:]])]
     told = {b: [json.loads(line) for line in got[f"json {b}"].splitlines()] for b in backends}
-    bad = 0
     rows = [(f"the same records by {', '.join(backends)}", judge_same(got, told)),
             ("the same of what nginx answers curl", judge_shapes(got, told))]
     before = rings(got["rings talk"], told)
     for mode in MODES:
         rows.append((f"io_uring, {mode}", judge_ring(mode, got, told, before)))
         before = rings(got[f"rings {mode}"], told)
-    for name, wrong in rows:
-        bad += bool(wrong)
-        print(f"{'RED' if wrong else 'ok':4}{result.kernel}  {name}", *wrong, sep="\n    ")
+    return rows
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    p.add_argument("--build", default="build", help="where redtap and the test programs are")
+    p.add_argument("--kernel", action="append", help=f"default: {' '.join(KERNELS)}")
+    p.add_argument("--backend", action="append", help="default: all that the kernel carries")
+    args = p.parse_args()
+    bad = 0
+    for kernel in args.kernel or KERNELS:
+        backends = args.backend or KERNELS.get(kernel, BACKENDS)
+        result = run(Path(args.build), kernel, backends)
+        if result.status is None:
+            # An emulator's crash is not the kernel's answer; a second one is.
+            result = run(Path(args.build), kernel, backends)
+        for name, wrong in judge(result, backends):
+            bad += bool(wrong)
+            print(f"{'RED' if wrong else 'ok':4}{result.kernel}  {name}", *wrong, sep="\n    ",
+                  flush=True)
     return 1 if bad else 0
 
 
