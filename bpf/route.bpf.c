@@ -84,7 +84,7 @@ static __always_inline u64 rt_head_word(const struct rt_conn *c, u32 i, u32 len)
 /* One more word of method and path. Returns 0, or -1 when there is no method. */
 static __always_inline int rt_walk_path(struct rt_conn *c, u32 i, u64 w)
 {
-	u64 ends = rt_bytes_equal(w, BYTES(' ')), lowest;
+	u64 blanks = rt_bytes_equal(w, BYTES(' ')), ends = blanks, lowest;
 
 	if (i == 0) {
 		/* The method, up to seven letters. */
@@ -98,6 +98,7 @@ static __always_inline int rt_walk_path(struct rt_conn *c, u32 i, u64 w)
 		lowest = ends & -ends;
 		c->head_hash = rt_mix(rt_mix(c->head_hash, w & ((lowest >> 7) - 1)), lowest + i);
 		c->walk &= ~RT_WALK_PATH;
+		c->path_end = blanks & lowest ? i * 8 + rt_bytes_before(lowest) : 0;
 	} else {
 		c->head_hash = rt_mix(c->head_hash, w);
 	}
@@ -128,7 +129,12 @@ int rt_walk_word(struct rt_conn *c, u32 i)
 		return 0;
 	}
 	if (c->walk & RT_WALK_FIRST) {
-		if ((c->walk & RT_WALK_PATH) || !rt_line_is_http1(c, i * 8 + rt_bytes_before(lf)))
+		u32 newline = i * 8 + rt_bytes_before(lf);
+
+		if ((c->walk & RT_WALK_PATH) || !rt_line_is_http1(c, newline))
+			return -1;
+		/* Of a target with blanks in it the hash holds a part. */
+		if (c->path_end && c->path_end + sizeof("HTTP/1.x\r\n") - 1 != newline)
 			return -1;
 		c->walk &= ~RT_WALK_FIRST;
 	}
@@ -205,15 +211,23 @@ u64 rt_route_host(struct rt_conn *c, u64 hash)
 	return 0;
 }
 
+/* 0: it is none, for user space to tell. */
 static __always_inline u32 rt_route_status(const struct rt_conn *c)
 {
-	u32 at = c->x.req_len;
+	u32 at = c->x.req_len, hundreds, tens, ones;
 	const u8 *p;
 
 	if (at > RT_REQ_HEAD_MAX)
 		return 0;
 	p = c->x.heads + at + 9;
-	return (p[0] - '0') * 100 + (p[1] - '0') * 10 + (p[2] - '0');
+	hundreds = p[0] - '0';
+	tens = p[1] - '0';
+	ones = p[2] - '0';
+	if (hundreds - 1 > 8 || tens > 9 || ones > 9)
+		return 0;
+	if (p[3] != ' ' && p[3] != '\r' && p[3] != '\n')
+		return 0;
+	return hundreds * 100 + tens * 10 + ones;
 }
 
 /* Not inlined: the verifier would follow each way through their comparisons. */
@@ -394,6 +408,8 @@ int rt_route_count(struct rt_conn *c)
 	whose = c->process ^ port;
 	key = rt_mix(c->head_hash, whose);
 	status = rt_route_status(c);
+	if (!status)
+		return 0;
 	slot = rt_route_find(c, key, status);
 	if (slot)
 		return rt_route_add(c, slot - 1);

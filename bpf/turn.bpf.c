@@ -96,6 +96,18 @@ static __always_inline void rt_turn_owner(struct rt_conn *c, u64 pid_tgid)
 	}
 }
 
+/* Another process than last time, perhaps by exec: it has to be announced anew. */
+static __always_inline void rt_turn_answers(struct rt_conn *c)
+{
+	u64 process = rt_task_identity();
+
+	if (c->process == process)
+		return;
+	if (c->process)
+		c->x.pid = c->noted_pid = 0;
+	c->process = process;
+}
+
 /* A request was recognised in the unclaimed turn; its first bytes are in probe. */
 int rt_turn_begin(struct rt_conn *c, u32 row, u32 probed, u64 pid_tgid)
 {
@@ -293,7 +305,7 @@ int rt_turn_response_bytes(struct rt_conn *c, const struct rt_uio *u, u64 n, u64
 	}
 	if (c->phase == RT_PHASE_REQ) {
 		c->phase = RT_PHASE_RESP;
-		c->process = rt_task_identity();
+		rt_turn_answers(c);
 		rt_turn_owner(c, pid_tgid);
 	}
 	if (!x->resp_start)

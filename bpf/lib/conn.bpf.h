@@ -72,6 +72,7 @@ struct rt_conn {
 	u64 head_hash;	/* of what names the request in the head, while RT_HEAD_PLAIN */
 	u64 other_hash; /* the same without its path */
 	u32 head_len;	/* of the head; 0: longer than what was captured */
+	u32 path_end;	/* where the blank behind the target is; 0: a query follows the path */
 	/* Where the last request was counted: good for the same key and status while
 	 * no rule was deleted. */
 	u32 hit_rules;

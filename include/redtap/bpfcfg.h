@@ -47,6 +47,8 @@ struct rt_bpf_cfg {
 struct rt_ctl_arg {
 	struct rt_rule rule;
 	u64 flags; /* of the map's update */
+	u32 slot;
+	u32 pad;
 };
 
 /* Key of the executables' verdicts. */

@@ -72,7 +72,8 @@ static const char *const sock_programs[] = {
 
 static const char *const event_programs[] = {
 	"rt_event_send", "rt_event_recv", "rt_event_state", "rt_event_gone",
-	"rt_proc_exec",	 "rt_proc_exit",  "rt_ctl_put",	    "rt_ctl_delete", NULL,
+	"rt_proc_exec",	 "rt_proc_exit",  "rt_ctl_put",	    "rt_ctl_delete",
+	"rt_ctl_get",	 "rt_ctl_spare",  NULL,
 };
 
 /* TCP's states and ends are told as the sock backend is told of them. */

@@ -100,44 +100,58 @@ u32 rt_bpf__nr_slots(const struct rt_bpf *b)
 }
 
 /* By a program where there is one (bpf/ctl.bpf.c): what the map call returned. */
-static int by_program(const struct bpf_program *prog, const struct rt_rule *rule, u64 flags)
+static int by_program(const struct bpf_program *prog, struct rt_ctl_arg *arg)
 {
-	struct rt_ctl_arg arg = {.rule = *rule, .flags = flags};
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &arg, .ctx_size_in = sizeof(arg));
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = arg, .ctx_size_in = sizeof(*arg));
 
 	if (bpf_prog_test_run_opts(bpf_program__fd(prog), &opts))
 		return -errno;
 	return (int)opts.retval;
 }
 
+static bool has(const struct bpf_program *prog)
+{
+	return bpf_program__fd(prog) >= 0;
+}
+
 int rt_bpf__rule_put(const struct rt_bpf *b, const struct rt_rule *rule, bool fresh)
 {
+	struct rt_ctl_arg arg = {.rule = *rule, .flags = fresh ? BPF_NOEXIST : BPF_ANY};
 	int fd = bpf_map__fd(b->skel->maps.rt_rules);
-	u64 flags = fresh ? BPF_NOEXIST : BPF_ANY;
 
-	if (bpf_program__fd(b->skel->progs.rt_ctl_put) >= 0)
-		return by_program(b->skel->progs.rt_ctl_put, rule, flags);
-	return bpf_map_update_elem(fd, &rule->key, rule, flags) ? -errno : 0;
+	if (has(b->skel->progs.rt_ctl_put))
+		return by_program(b->skel->progs.rt_ctl_put, &arg);
+	return bpf_map_update_elem(fd, &rule->key, rule, arg.flags) ? -errno : 0;
 }
 
 int rt_bpf__spare(const struct rt_bpf *b, u32 slot)
 {
+	struct rt_ctl_arg arg = {.slot = slot};
 	int fd = bpf_map__fd(b->skel->maps.rt_spares);
 
+	if (has(b->skel->progs.rt_ctl_spare))
+		return by_program(b->skel->progs.rt_ctl_spare, &arg);
 	return bpf_map_update_elem(fd, NULL, &slot, BPF_ANY) ? -errno : 0;
 }
 
 int rt_bpf__rule_get(const struct rt_bpf *b, u64 key, struct rt_rule *ret)
 {
-	return bpf_map_lookup_elem(bpf_map__fd(b->skel->maps.rt_rules), &key, ret) ? -errno : 0;
+	struct rt_ctl_arg arg = {.rule = {.key = key}};
+	int fd = bpf_map__fd(b->skel->maps.rt_rules), err;
+
+	if (!has(b->skel->progs.rt_ctl_get))
+		return bpf_map_lookup_elem(fd, &key, ret) ? -errno : 0;
+	err = by_program(b->skel->progs.rt_ctl_get, &arg);
+	*ret = arg.rule;
+	return err;
 }
 
 int rt_bpf__rule_delete(const struct rt_bpf *b, u64 key)
 {
-	const struct rt_rule rule = {.key = key};
+	struct rt_ctl_arg arg = {.rule = {.key = key}};
 
-	if (bpf_program__fd(b->skel->progs.rt_ctl_delete) >= 0)
-		return by_program(b->skel->progs.rt_ctl_delete, &rule, 0);
+	if (has(b->skel->progs.rt_ctl_delete))
+		return by_program(b->skel->progs.rt_ctl_delete, &arg);
 	return bpf_map_delete_elem(bpf_map__fd(b->skel->maps.rt_rules), &key) ? -errno : 0;
 }
 
