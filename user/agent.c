@@ -3,14 +3,16 @@
  * Wires the modules and owns their lifetimes. One thread: a timer drains the
  * ring (ten times a second, more often when it fills) and runs the sweep twice a
  * second; signals come through a descriptor. The HTTP server has threads of
- * its own and meets this one only at the registry's lock.
+ * its own: they meet this one at the registry's lock, and ask it for fresh counts.
  */
 #include "agent.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -25,10 +27,23 @@
 #define BUSY_RECORDS  2000 /* in 100 ms */
 /* Records handled with the registry's lock held in one go. */
 #define DRAIN_BUDGET 2048
-#define SWEEP_NS 500000000ull
+#define SWEEP_NS     500000000ull
 /* A process that ended is remembered for its last records. */
 #define PROCESS_TTL_NS (30 * 1000000000ull)
-#define SIGS_MAX 128
+#define SIGS_MAX       128
+/* Counts this young are fresh: many that scrape at once cost one look. */
+#define FRESH_NS	(20 * 1000000ull)
+#define REFRESH_WAIT_NS (200 * 1000000ull)
+
+/* Looks of the loop's thread that others wait for. */
+struct refresh {
+	int fd; /* wakes the loop */
+	pthread_mutex_t lock;
+	pthread_cond_t over;
+	u64 begun; /* looks, by the loop */
+	u64 done;
+	u64 when; /* of the last one's begin */
+};
 
 struct rt_agent {
 	const struct rt_agent_ops *ops;
@@ -39,6 +54,7 @@ struct rt_agent {
 	int epoll;
 	int timer;
 	int signals;
+	struct refresh refresh;
 	bool stop;
 	long drain_ns;
 	u64 next_sweep;
@@ -104,8 +120,60 @@ static int drain(struct rt_agent *a)
 	if (n < 0)
 		return n;
 	/* Busy is judged by rate: the short interval sees a tenth of the records. */
-	return set_timer(a, all * (DRAIN_NS / a->drain_ns) >= BUSY_RECORDS ? DRAIN_BUSY_NS :
-									       DRAIN_NS);
+	return set_timer(a,
+			 all * (DRAIN_NS / a->drain_ns) >= BUSY_RECORDS ? DRAIN_BUSY_NS : DRAIN_NS);
+}
+
+static void fold(struct rt_agent *a)
+{
+	if (a->ops->fold)
+		a->ops->fold(a->ctx);
+}
+
+/* For those that wait in rt_agent__refresh(). */
+static int refresh(struct rt_agent *a)
+{
+	struct refresh *r = &a->refresh;
+	u64 asked, look;
+	int err;
+
+	if (read(r->fd, &asked, sizeof(asked)) < 0)
+		return 0;
+	pthread_mutex_lock(&r->lock);
+	look = ++r->begun;
+	r->when = rt_clock__mono();
+	pthread_mutex_unlock(&r->lock);
+
+	err = drain(a);
+	batch(a, true);
+	fold(a);
+	batch(a, false);
+
+	pthread_mutex_lock(&r->lock);
+	r->done = look;
+	pthread_cond_broadcast(&r->over);
+	pthread_mutex_unlock(&r->lock);
+	return err;
+}
+
+void rt_agent__refresh(struct rt_agent *a)
+{
+	struct refresh *r = &a->refresh;
+	u64 now = rt_clock__mono(), until = now + REFRESH_WAIT_NS, one = 1, look;
+	struct timespec end = {
+		.tv_sec = (time_t)(until / 1000000000),
+		.tv_nsec = (long)(until % 1000000000),
+	};
+
+	pthread_mutex_lock(&r->lock);
+	look = r->begun + 1;
+	if (r->done == r->begun && r->begun && now - r->when < FRESH_NS)
+		look = r->done;
+	else if (write(r->fd, &one, sizeof(one)) < 0)
+		look = r->done;
+	while (r->done < look && !pthread_cond_timedwait(&r->over, &r->lock, &end))
+		;
+	pthread_mutex_unlock(&r->lock);
 }
 
 static void sweep(struct rt_agent *a)
@@ -125,6 +193,8 @@ static void sweep(struct rt_agent *a)
 		rt_finisher__sweep_end(a->finisher);
 	if (a->ops->sweep)
 		a->ops->sweep(a->ctx, false);
+	/* With the sweep, so that what started, finished and is in flight add up. */
+	fold(a);
 	batch(a, false);
 }
 
@@ -167,8 +237,9 @@ static int open_events(struct rt_agent *a)
 	signal(SIGPIPE, SIG_IGN);
 	a->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	a->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	a->refresh.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	a->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (a->signals < 0 || a->timer < 0 || a->epoll < 0)
+	if (a->signals < 0 || a->timer < 0 || a->refresh.fd < 0 || a->epoll < 0)
 		return -errno;
 	err = set_timer(a, DRAIN_NS);
 	if (!err)
@@ -176,8 +247,30 @@ static int open_events(struct rt_agent *a)
 	if (!err)
 		err = watch(a, a->timer);
 	if (!err)
+		err = watch(a, a->refresh.fd);
+	if (!err)
 		err = watch(a, rt_bpf__wait_fd(a->bpf));
 	return err;
+}
+
+static void refresh_init(struct refresh *r)
+{
+	pthread_condattr_t attr;
+
+	r->fd = -1;
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&r->over, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+static void refresh_fini(struct refresh *r)
+{
+	if (r->fd >= 0)
+		close(r->fd);
+	pthread_cond_destroy(&r->over);
+	pthread_mutex_destroy(&r->lock);
 }
 
 int rt_agent__new(struct rt_agent **ret, const struct rt_config *cfg,
@@ -193,6 +286,7 @@ int rt_agent__new(struct rt_agent **ret, const struct rt_config *cfg,
 	a->ops = ops;
 	a->ctx = ctx;
 	a->epoll = a->timer = a->signals = -1;
+	refresh_init(&a->refresh);
 	err = rt_bpf__new(&a->bpf, cfg, sigs, nr_sigs, errbuf, errlen);
 	if (err)
 		goto fail;
@@ -227,6 +321,7 @@ void rt_agent__free(struct rt_agent *a)
 		close(a->timer);
 	if (a->signals >= 0)
 		close(a->signals);
+	refresh_fini(&a->refresh);
 	free(a);
 }
 
@@ -279,6 +374,8 @@ int rt_agent__loop(struct rt_agent *a)
 				continue;
 		}
 		err = drain(a);
+		if (!err)
+			err = refresh(a);
 		now = rt_clock__mono();
 		if (now < a->next_sweep)
 			continue;

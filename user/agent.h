@@ -17,6 +17,9 @@ struct rt_agent_ops {
 	void (*batch)(void *ctx, bool begin);
 	/* Around the active() calls of one sweep; may be NULL. */
 	void (*sweep)(void *ctx, bool begin);
+	/* What the kernel counted is to be taken over, in a batch(): with each sweep and
+	 * each rt_agent__refresh(); may be NULL. */
+	void (*fold)(void *ctx);
 	/* After each sweep, twice a second; may be NULL. */
 	void (*tick)(void *ctx, u64 now_mono);
 	/* SIGHUP: returns the new configuration, which the agent's modules use from
@@ -35,6 +38,11 @@ void rt_agent__free(struct rt_agent *a); /* NULL-safe */
 struct rt_bpf *rt_agent__bpf(struct rt_agent *a);
 struct rt_meta *rt_agent__meta(struct rt_agent *a);
 struct rt_finisher *rt_agent__finisher(struct rt_agent *a);
+
+/* From any thread but the loop's: returns when all that the kernel had to tell at the
+ * call was taken over; at once if that was done within the last 20 ms, and in any
+ * case after 200 ms. */
+void rt_agent__refresh(struct rt_agent *a);
 
 /* Runs until a signal asks to stop, or rt_agent__stop(); 0 or -errno. */
 int rt_agent__loop(struct rt_agent *a);

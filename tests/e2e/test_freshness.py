@@ -139,3 +139,28 @@ def test_stream_until_close(netns, redtap, trace, every_ms, events):
     [x] = tracer.wait_for(1, role="server")
     assert x["duration_ns"] >= whole * 1e9 and x["error"] in ("", None)
     m.assert_conserved()
+
+
+def test_a_scrape_is_of_its_moment(netns, redtap):
+    """Requests that the kernel counts in place are on the page that is asked for next: all
+    but the last one, which the next request or silence ends. Else a scraper's rates are bent
+    by what the last look was too early for."""
+    netns.server("httpd.py", 8000)
+    agent = redtap()
+    conn = netns.http(8000)
+
+    def ask(n):
+        for _ in range(n):
+            conn.request("GET", "/status/200")
+            conn.getresponse().read()
+
+    ask(10)
+    agent.wait_metrics(lambda m: m.server_count() == 10)
+    asked = 10
+    for _ in range(8):
+        ask(50)
+        asked += 50
+        time.sleep(0.03)  # two pages within 20 ms may be of one look
+        assert asked - 1 <= agent.metrics().server_count() <= asked
+    conn.close()
+    agent.wait_metrics(lambda m: m.server_count() == asked)

@@ -76,7 +76,12 @@ static void on_sweep(void *ctx, bool begin)
 		return;
 	}
 	rt_red__active_end(run->red, run->now);
-	/* With the sweep, so that what started, finished and is in flight add up. */
+}
+
+static void on_fold(void *ctx)
+{
+	struct run *run = ctx;
+
 	rt_finisher__add_finished(rt_agent__finisher(run->agent),
 				  rt_red__fold(run->red, rt_clock__mono()));
 }
@@ -159,11 +164,12 @@ static bool same_list(const struct rt_strlist *a, const struct rt_strlist *b)
 static bool needs_restart(const struct rt_config *a, const struct rt_config *b)
 {
 	return strcmp(a->listen, b->listen) != 0 || a->backend != b->backend ||
-	       a->ring_size != b->ring_size || a->routes_memory != b->routes_memory || a->self_bpf_stats != b->self_bpf_stats ||
-	       a->labels_pid != b->labels_pid || !same_list(&a->netns, &b->netns) ||
-	       !same_list(&a->cgroup, &b->cgroup) || !same_list(&a->pid, &b->pid) ||
-	       !same_list(&a->exe, &b->exe) || !same_list(&a->port, &b->port) ||
-	       strcmp(a->btf, b->btf) != 0 || !same_list(&a->disable_feature, &b->disable_feature);
+	       a->ring_size != b->ring_size || a->routes_memory != b->routes_memory ||
+	       a->self_bpf_stats != b->self_bpf_stats || a->labels_pid != b->labels_pid ||
+	       !same_list(&a->netns, &b->netns) || !same_list(&a->cgroup, &b->cgroup) ||
+	       !same_list(&a->pid, &b->pid) || !same_list(&a->exe, &b->exe) ||
+	       !same_list(&a->port, &b->port) || strcmp(a->btf, b->btf) != 0 ||
+	       !same_list(&a->disable_feature, &b->disable_feature);
 }
 
 static const struct rt_config *on_reload(void *ctx)
@@ -202,6 +208,7 @@ static const struct rt_agent_ops ops = {
 	.active = on_active,
 	.batch = on_batch,
 	.sweep = on_sweep,
+	.fold = on_fold,
 	.tick = on_tick,
 	.reload = on_reload,
 };
@@ -213,6 +220,8 @@ static int get_metrics(void *ctx, const struct rt_http_request *req, struct rt_h
 	struct run *run = ctx;
 	enum rt_exposition format = rt_expo__negotiate(req->accept);
 
+	/* Counts as old as the last sweep would bend the rates of those who scrape often. */
+	rt_agent__refresh(run->agent);
 	rt_collect__run(run->collect);
 	ret->content_type = rt_expo_content_type[format];
 	return rt_expo__render(run->registry, format, &ret->body);
