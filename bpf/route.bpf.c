@@ -66,9 +66,10 @@ static __always_inline bool rt_line_is_host(const struct rt_conn *c, u32 start)
 
 /* Where the walk over a head stands, beside what it has found. */
 enum rt_walk {
-	RT_WALK_PATH = 1 << 0,	/* the path goes on */
-	RT_WALK_FIRST = 1 << 1, /* still in the first line */
-	RT_WALK_HOST = 1 << 2,	/* Host is wanted, and was not seen yet */
+	RT_WALK_PATH = 1 << 0,	 /* the path goes on */
+	RT_WALK_FIRST = 1 << 1,	 /* still in the first line */
+	RT_WALK_HOST = 1 << 2,	 /* Host is wanted, and was not seen yet */
+	RT_WALK_DIGITS = 1 << 3, /* there are digits in the path */
 };
 
 /* The i-th word of the head; bytes behind its end are 0. */
@@ -81,16 +82,26 @@ static __always_inline u64 rt_head_word(const struct rt_conn *c, u32 i, u32 len)
 	return w;
 }
 
+/* Bit 7 of each byte of w that is a digit, exactly. */
+static __always_inline u64 rt_bytes_digit(u64 w)
+{
+	u64 x = w ^ BYTES('0');
+
+	return ~(((x & BYTES(0x7f)) + BYTES(0x80 - 10)) | x) & BYTES(0x80);
+}
+
 /* One more word of method and path. Returns 0, or -1 when there is no method. */
 static __always_inline int rt_walk_path(struct rt_conn *c, u32 i, u64 w)
 {
 	u64 blanks = rt_bytes_equal(w, BYTES(' ')), ends = blanks, lowest;
+	u64 digits = rt_bytes_digit(w);
 
 	if (i == 0) {
 		/* The method, up to seven letters. */
 		if (!ends)
 			return -1;
 		c->other_hash = rt_mix(c->other_hash, w & (((ends & -ends) >> 7) - 1));
+		c->path_at = rt_bytes_before(ends) + 1;
 		ends &= ends - 1;
 	}
 	ends |= rt_bytes_equal(w, BYTES('?'));
@@ -98,10 +109,14 @@ static __always_inline int rt_walk_path(struct rt_conn *c, u32 i, u64 w)
 		lowest = ends & -ends;
 		c->head_hash = rt_mix(rt_mix(c->head_hash, w & ((lowest >> 7) - 1)), lowest + i);
 		c->walk &= ~RT_WALK_PATH;
+		digits &= lowest - 1;
+		c->path_to = i * 8 + rt_bytes_before(lowest);
 		c->path_end = blanks & lowest ? i * 8 + rt_bytes_before(lowest) : 0;
 	} else {
 		c->head_hash = rt_mix(c->head_hash, w);
 	}
+	if (digits)
+		c->walk |= RT_WALK_DIGITS;
 	return 0;
 }
 
@@ -211,6 +226,91 @@ u64 rt_route_host(struct rt_conn *c, u64 hash)
 	return 0;
 }
 
+/* What all bytes of a segment were so far. */
+enum rt_form {
+	RT_FORM_ID = 1 << 0,
+	RT_FORM_HEX = 1 << 1,
+	RT_FORM_UUID = 1 << 2,
+	RT_FORM_ANY = RT_FORM_ID | RT_FORM_HEX | RT_FORM_UUID,
+};
+
+#define RT_HEX_MIN  8
+#define RT_UUID_LEN 36
+/* Positions of the dashes in a UUID: 8, 13, 18 and 23. */
+#define RT_UUID_DASHES (1ull << 8 | 1ull << 13 | 1ull << 18 | 1ull << 23)
+/* Bytes of a path that may have such segments; a longer one stands for itself. */
+#define RT_FORM_PATH_MAX 256
+
+static __always_inline u32 rt_form_of(u8 byte, u32 at)
+{
+	bool dash = at < RT_UUID_LEN && (RT_UUID_DASHES >> at & 1);
+
+	if ((u8)(byte - '0') < 10)
+		return dash ? RT_FORM_ID | RT_FORM_HEX : RT_FORM_ANY;
+	if ((u8)((byte | 0x20) - 'a') < 6)
+		return dash ? RT_FORM_HEX : RT_FORM_HEX | RT_FORM_UUID;
+	return byte == '-' && dash ? RT_FORM_UUID : 0;
+}
+
+/* `hash` with the segment, `before` without it: one that is a value by its form
+ * counts by its form alone. The forms are those that route.c folds whole. */
+static __always_inline u64 rt_form_segment(u64 hash, u64 before, u32 forms, u32 len)
+{
+	if (!len)
+		return hash;
+	if (forms & RT_FORM_ID)
+		return rt_mix(before, 1ull << 32 | RT_FORM_ID);
+	if ((forms & RT_FORM_UUID) && len == RT_UUID_LEN)
+		return rt_mix(before, 1ull << 32 | RT_FORM_UUID);
+	if ((forms & RT_FORM_HEX) && len >= RT_HEX_MIN)
+		return rt_mix(before, 1ull << 32 | RT_FORM_HEX);
+	return hash;
+}
+
+/* One more byte of such a path. A function of its own for rt_walk_word()'s reason. */
+int rt_form_byte(struct rt_conn *c, u32 at)
+{
+	u8 byte;
+
+	if (!c || at >= RT_REQ_HEAD_MAX)
+		return 0;
+	byte = c->x.heads[at];
+	if (byte == '/') {
+		c->form_hash = rt_mix(
+			rt_form_segment(c->form_hash, c->form_before, c->forms, c->form_len), byte);
+		c->form_before = c->form_hash;
+		c->forms = RT_FORM_ANY;
+		c->form_len = 0;
+		return 0;
+	}
+	c->form_hash = rt_mix(c->form_hash, byte);
+	c->forms &= rt_form_of(byte, c->form_len);
+	c->form_len++;
+	return 0;
+}
+
+/*
+ * The head's hash anew, where the path may have values in it: paths that differ in
+ * nothing else have one route, so one rule does for all of them. Byte by byte, for
+ * values have no length of their own.
+ */
+static __always_inline void rt_route_form(struct rt_conn *c)
+{
+	u32 from = c->path_at, n = c->path_to - from;
+
+	if (from > 8 || n > RT_FORM_PATH_MAX || c->x.heads[from] != '/')
+		return;
+	c->form_hash = c->form_before = ~c->other_hash;
+	c->forms = RT_FORM_ANY;
+	c->form_len = 0;
+	for (u32 i = 0; i < RT_FORM_PATH_MAX; i++) {
+		if (i >= n)
+			break;
+		rt_form_byte(c, from + i);
+	}
+	c->head_hash = rt_form_segment(c->form_hash, c->form_before, c->forms, c->form_len);
+}
+
 /* 0: it is none, for user space to tell. */
 static __always_inline u32 rt_route_status(const struct rt_conn *c)
 {
@@ -311,6 +411,8 @@ int rt_route_head(struct rt_conn *c)
 	c->head = RT_HEAD_ODD;
 	if (rt_route_walk(c))
 		return 0;
+	if (c->walk & RT_WALK_DIGITS)
+		rt_route_form(c);
 	if (c->x.role == RT_ROLE_CLIENT) {
 		/* Whom it asks is a label of its own. */
 		u64 host = rt_route_host(c, rt_cfg.route_seed);

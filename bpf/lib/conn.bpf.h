@@ -67,7 +67,8 @@ struct rt_conn {
 	u8 walk;	/* enum rt_walk, while a head is walked over */
 	u64 files;	/* descriptor table in which `fd` was found to be this socket */
 	u32 fd;
-	u32 pad3;
+	u16 path_at; /* where the path of the head begins, and where it ends */
+	u16 path_to;
 	u64 process;	/* which process answers: it tells apart those that had one pid in turn */
 	u64 head_hash;	/* of what names the request in the head, while RT_HEAD_PLAIN */
 	u64 other_hash; /* the same without its path */
@@ -106,6 +107,12 @@ struct rt_conn {
 	u64 io_left;
 	u64 lf_before; /* line ends in the word before, of a walk over a head */
 	u64 cr_before;
+	/* Of a walk over a path with values in it: hash of all so far, and without the
+	 * segment that goes on; that segment's bytes, and what all of them were. */
+	u64 form_hash;
+	u64 form_before;
+	u32 form_len;
+	u32 forms;
 	u64 io_tail;
 };
 

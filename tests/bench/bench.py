@@ -135,6 +135,29 @@ def throughput(lab, opts, table):
     table.add("  without redtap", statistics.median(rates), "{:.0f} /s")
 
 
+# No path twice. `%s`: a number by itself is a value, "x" before it makes it a word.
+NEVER_TWICE = """\
+local n = 0
+function request() n = n + 1; return wrk.format("GET", "/users/%s" .. n .. "/orders") end
+"""
+
+
+def values(lab, opts, table):
+    """Paths that never repeat: with numbers in them, and with words."""
+    for what, lua in (("numbers", NEVER_TWICE % ""), ("words", NEVER_TWICE % "x")):
+        cpu, records = [], []
+        for _ in range(opts.pairs):
+            with Agent(lab, "--backend", opts.backend) as agent:
+                begin = agent.cpu_ns()
+                load = lab.wrk(PAIR_SECONDS, lua=lua)
+                cpu.append((agent.cpu_ns() - begin) / load.requests)
+                made = promtext.total(agent.metrics(), "redtap_records_total")
+                records.append(made / load.requests)
+        table.add(f"user space CPU, per request, paths of {what} that never repeat",
+                  statistics.median(cpu) / 1000, "{:.2f} us")
+        table.add("  records per request", statistics.median(records), "{:.3f}")
+
+
 def exactness(lab, opts, table):
     """redtap's count against wrk's own, and nothing lost."""
     with Agent(lab, "--backend", opts.backend) as agent:
@@ -200,7 +223,7 @@ def micro(build):
 
 
 PARTS = {"size": size, "start": start_time, "exact": exactness, "throughput": throughput,
-         "kernel": kernel_cost, "memory": memory}
+         "values": values, "kernel": kernel_cost, "memory": memory}
 
 
 def cpu_name():

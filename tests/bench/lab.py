@@ -145,13 +145,17 @@ class Lab:
         wait_until("nginx answers", answers)
         self.worker = int(pathlib.Path(f"/proc/{nginx.pid}/task/{nginx.pid}/children").read_text())
 
-    def wrk(self, seconds=None, connections=64, threads=1):
-        """A full-speed run; -> Load."""
+    def wrk(self, seconds=None, connections=64, threads=1, lua=None):
+        """A full-speed run; lua: what wrk asks for, else "/". -> Load."""
         seconds = seconds or self.seconds
+        script = []
+        if lua:
+            (self.dir / "wrk.lua").write_text(lua)
+            script = ["-s", str(self.dir / "wrk.lua")]
         out = subprocess.run(
             ["ip", "netns", "exec", self.ns, "taskset", "-c", str(self.wrk_cpu), "wrk",
              "-t", str(threads), "-c", str(connections), "-d", f"{seconds}s",
-             f"http://127.0.0.1:{PORT}/"],
+             *script, f"http://127.0.0.1:{PORT}/"],
             check=True, capture_output=True, text=True, preexec_fn=_child_setup).stdout
         done = re.search(r"(\d+) requests in ([\d.]+)(m?s|m),", out)
         if not done:

@@ -97,6 +97,8 @@ void rt_red__learn(struct rt_red *red, const struct rt_finished *f, const struct
 		return; /* the peer's address is a label, and in no rule's key */
 	follow_names(red);
 	learn_other(red, f, s, n, now);
+	if (rt_routes__tells_values(red->routes, f->op->path))
+		return; /* a rule's key does not */
 	if (rt_learn__repeats(red->learn, f->x->rule))
 		rt_learn__rule(red->learn, f->x->rule, f->op->status, &s->key, n, counted_new,
 			       &make, now);

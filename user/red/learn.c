@@ -3,9 +3,10 @@
  * Rules and slots of requests that the kernel counts in place. Used by red.c.
  *
  * A slot without rules drains: programs that found a rule just before it was
- * deleted may still add to it, for microseconds. It is free after the second fold
- * from then, which is half a second later at least. The kernel's counts are never reset: what was
- * read last time is kept here and subtracted.
+ * deleted may still add to it, for microseconds, or until their task runs again where
+ * they can be preempted. It is free at a fold half a second after the first one from
+ * then. The kernel's counts are never reset: what was read last time is kept here and
+ * subtracted.
  */
 #include "red/learn.h"
 
@@ -21,6 +22,7 @@
 /* How often rules are looked at for use, and how long a slot may be without. */
 #define AGE_NS	    (60 * 1000000000ull)
 #define SPARE_NS    (5 * 1000000000ull)
+#define DRAIN_NS    500000000ull
 #define AGE_SOON_NS (5 * 1000000000ull) /* when there is no room */
 /* Requests that may be counted while a histogram is read. */
 #define TORN_MAX 65536
@@ -46,7 +48,7 @@ struct slot {
 	void *what;
 	u32 rules; /* ways that lead here */
 	enum state state;
-	u32 folds;  /* while DRAINING */
+	u64 since;  /* while DRAINING: the first fold; 0: none yet */
 	bool again; /* counters that belong together may become visible one by one */
 	bool by_id; /* found by its id; not one that the kernel gave away */
 	struct rt_cell sums;
@@ -152,7 +154,7 @@ static void slot_unref(struct rt_learn *l, struct slot *s)
 		HASH_DEL(l->by_id, s);
 	s->by_id = false;
 	s->state = DRAINING;
-	s->folds = 0;
+	s->since = 0;
 }
 
 static void slot_free(struct rt_learn *l, struct slot *s)
@@ -449,7 +451,11 @@ void rt_learn__fold(struct rt_learn *l, rt_counted_fn fn, void *ctx, u64 now)
 			continue;
 		if (!fold_slot(l, s, fn, ctx, now))
 			continue;
-		if (s->state == DRAINING && ++s->folds == 2)
+		if (s->state != DRAINING)
+			continue;
+		if (!s->since)
+			s->since = now;
+		else if (now - s->since >= DRAIN_NS)
 			slot_free(l, s);
 	}
 	give_spares(l, now);

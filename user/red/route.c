@@ -85,6 +85,7 @@ struct rt_routes {
 	bool infer;
 	char **patterns;
 	size_t nr_patterns;
+	bool tells_values; /* a pattern has one value of many in it, as "/api/2/{x}" */
 	struct service *services;
 	struct text *texts;
 	u64 seed;
@@ -512,6 +513,47 @@ static bool pattern_matches(struct rt_slice pat, struct rt_slice path, bool cut)
 	return !pat.len && at_end(path);
 }
 
+static bool all_value_bytes(const u8 *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!isxdigit(p[i]) && p[i] != '-')
+			return false;
+	return true;
+}
+
+/* Whether this segment of a pattern may match one value and not another of its form. */
+static bool tells_values(struct rt_slice pat)
+{
+	const u8 *open = pat.len ? memchr(pat.p, '{', pat.len) : NULL;
+	const u8 *end = pat.p + pat.len;
+	const u8 *close = open ? memchr(open, '}', (size_t)(end - open)) : NULL;
+
+	if (!close)
+		return fold_exact(pat.p, pat.len) != NULL;
+	return pat.len > close + 1 - open && all_value_bytes(pat.p, (size_t)(open - pat.p)) &&
+	       all_value_bytes(close + 1, (size_t)(end - close - 1));
+}
+
+static bool any_segment(struct rt_slice path, bool (*is)(struct rt_slice seg))
+{
+	if (!path.len || path.p[0] != '/')
+		return false;
+	while (path.len)
+		if (is(next_segment(&path)))
+			return true;
+	return false;
+}
+
+static bool is_value(struct rt_slice seg)
+{
+	return fold_exact(seg.p, seg.len) != NULL;
+}
+
+bool rt_routes__tells_values(const struct rt_routes *r, struct rt_slice path)
+{
+	return r->tells_values && any_segment(path, is_value);
+}
+
 static void patterns_free(struct rt_routes *r)
 {
 	for (size_t i = 0; i < r->nr_patterns; i++)
@@ -519,6 +561,7 @@ static void patterns_free(struct rt_routes *r)
 	free(r->patterns);
 	r->patterns = NULL;
 	r->nr_patterns = 0;
+	r->tells_values = false;
 }
 
 static bool patterns_copy(struct rt_routes *r, const struct rt_strlist *list)
@@ -531,6 +574,7 @@ static bool patterns_copy(struct rt_routes *r, const struct rt_strlist *list)
 		if (!r->patterns[i])
 			return false;
 		r->nr_patterns++;
+		r->tells_values |= any_segment(rt_slice_str(r->patterns[i]), tells_values);
 	}
 	return true;
 }

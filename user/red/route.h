@@ -23,6 +23,10 @@ void rt_routes__reload(struct rt_routes *r, const struct rt_config *cfg);
 const char *rt_routes__name(struct rt_routes *r, u64 resource_id, struct rt_slice path,
 			    bool path_cut, u32 status);
 
+/* Whether a path with another value (number, UUID, hex of 8 or more) in the place of one
+ * of this one's may have another name, by a pattern that has a value in it. */
+bool rt_routes__tells_values(const struct rt_routes *r, struct rt_slice path);
+
 /* Moves when a path that was named before may have another name now. */
 u32 rt_routes__generation(const struct rt_routes *r);
 
