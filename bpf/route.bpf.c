@@ -64,12 +64,23 @@ static __always_inline bool rt_line_is_host(const struct rt_conn *c, u32 start)
 	       (at[3] | 0x20) == 't' && at[4] == ':';
 }
 
+/* Names of fields as words, in lower case (also the signs: '-' and ':' keep bit 5). */
+#define RT_WORD(a, b, c, d, e, f, g, h)                                                            \
+	((u64)(a) | (u64)(b) << 8 | (u64)(c) << 16 | (u64)(d) << 24 | (u64)(e) << 32 |             \
+	 (u64)(f) << 40 | (u64)(g) << 48 | (u64)(h) << 56)
+#define RT_WORD_CONTENT	  RT_WORD('c', 'o', 'n', 't', 'e', 'n', 't', '-')
+#define RT_WORD_LENGTH	  RT_WORD('l', 'e', 'n', 'g', 't', 'h', ':', 0)
+#define RT_WORD_TRANSFER  RT_WORD('t', 'r', 'a', 'n', 's', 'f', 'e', 'r')
+#define RT_LENGTH_DIGITS  24
+#define RT_LENGTH_UNKNOWN (~0ull)
+
 /* Where the walk over a head stands, beside what it has found. */
 enum rt_walk {
 	RT_WALK_PATH = 1 << 0,	 /* the path goes on */
 	RT_WALK_FIRST = 1 << 1,	 /* still in the first line */
 	RT_WALK_HOST = 1 << 2,	 /* Host is wanted, and was not seen yet */
-	RT_WALK_DIGITS = 1 << 3, /* there are digits in the path */
+	RT_WALK_ODD = 1 << 3,	 /* no plain request: only where it ends is wanted */
+	RT_WALK_DIGITS = 1 << 4, /* there are digits in the path */
 };
 
 /* The i-th word of the head; bytes behind its end are 0. */
@@ -120,47 +131,92 @@ static __always_inline int rt_walk_path(struct rt_conn *c, u32 i, u64 w)
 	return 0;
 }
 
+/* The fields that tell where the body ends (RFC 9112, section 6): what they say goes
+ * to req_whole. Not inlined, and its numbers in the state, for the verifier. */
+int rt_walk_body(struct rt_conn *c, u32 line)
+{
+	const u8 *at;
+
+	if (!c || line >= RT_REQ_HEAD_MAX)
+		return 0;
+	at = c->x.heads + line;
+	if ((at[0] | 0x20) == 't')
+		c->req_whole = RT_LENGTH_UNKNOWN;
+	else if (((*(const u64 *)(at + 8) | BYTES(0x20)) & ~0ull >> 8) != RT_WORD_LENGTH)
+		return 0;
+	if (c->req_whole == RT_LENGTH_UNKNOWN)
+		return 0;
+	c->req_whole = 0;
+	for (u32 i = 0; i < RT_LENGTH_DIGITS; i++) {
+		u8 byte = at[15 + i];
+
+		if (byte == '\r' || byte == '\n')
+			return 0;
+		if (byte == ' ' || byte == '\t')
+			continue;
+		if (byte < '0' || byte > '9')
+			break;
+		c->req_whole = *(volatile u64 *)&c->req_whole * 10 + (byte - '0');
+	}
+	c->req_whole = RT_LENGTH_UNKNOWN;
+	return 0;
+}
+
+/* A line of the head begins at `line`. */
+static __always_inline void rt_walk_line(struct rt_conn *c, u32 line)
+{
+	u64 w;
+
+	if (line >= RT_REQ_HEAD_MAX)
+		return;
+	w = *(const u64 *)(c->x.heads + line) | BYTES(0x20);
+	if (w == RT_WORD_CONTENT || w == RT_WORD_TRANSFER)
+		rt_walk_body(c, line);
+	if ((c->walk & RT_WALK_HOST) && rt_line_is_host(c, line)) {
+		c->io_left = line + 5;
+		c->walk &= ~RT_WALK_HOST;
+	}
+}
+
+/* The first line ends. Returns -1 when it is not that of a plain request. */
+static __always_inline int rt_walk_first(struct rt_conn *c, u32 newline)
+{
+	if ((c->walk & RT_WALK_PATH) || !rt_line_is_http1(c, newline))
+		return -1;
+	/* Of a target with blanks in it the hash holds a part. */
+	if (c->path_end && c->path_end + sizeof("HTTP/1.x\r\n") - 1 != newline)
+		return -1;
+	c->walk &= ~RT_WALK_FIRST;
+	return 0;
+}
+
 /*
- * One word of the walk. Returns 0 to go on, 1 at the end of the head, -1 when this
- * is no plain request. A function of its own, with what it carries in the state:
- * the verifier looks at it once, not once per word and way through it.
+ * One word of the walk. Returns 0 to go on, 1 at the end of the head. A function of
+ * its own, with what it carries in the state: the verifier looks at it once, not
+ * once per word and way through it.
  */
 int rt_walk_word(struct rt_conn *c, u32 i)
 {
 	u64 w, lf, cr, blank;
-	u32 len;
+	u32 len, newline;
 
 	if (!c || i >= RT_REQ_HEAD_MAX / 8)
-		return -1;
+		return 1;
 	len = c->x.req_len;
 	if (i * 8 >= len)
 		return 1;
 	w = rt_head_word(c, i, len);
 	if ((c->walk & RT_WALK_PATH) && rt_walk_path(c, i, w))
-		return -1;
+		c->walk = RT_WALK_ODD;
 	lf = rt_bytes_equal(w, BYTES('\n'));
 	if (!lf) {
 		c->lf_before = 0;
 		return 0;
 	}
-	if (c->walk & RT_WALK_FIRST) {
-		u32 newline = i * 8 + rt_bytes_before(lf);
-
-		if ((c->walk & RT_WALK_PATH) || !rt_line_is_http1(c, newline))
-			return -1;
-		/* Of a target with blanks in it the hash holds a part. */
-		if (c->path_end && c->path_end + sizeof("HTTP/1.x\r\n") - 1 != newline)
-			return -1;
-		c->walk &= ~RT_WALK_FIRST;
-	}
-	if (c->walk & RT_WALK_HOST) {
-		u32 line = i * 8 + rt_bytes_before(lf) + 1;
-
-		if (rt_line_is_host(c, line)) {
-			c->io_left = line + 5;
-			c->walk &= ~RT_WALK_HOST;
-		}
-	}
+	newline = i * 8 + rt_bytes_before(lf);
+	if ((c->walk & RT_WALK_FIRST) && rt_walk_first(c, newline))
+		c->walk = RT_WALK_ODD;
+	rt_walk_line(c, newline + 1);
 	/* LF LF, or LF CR LF; the first ones may stand in the word before. */
 	cr = rt_bytes_equal(w, BYTES('\r'));
 	blank = lf & (lf << 8 | c->lf_before >> 56);
@@ -177,8 +233,9 @@ int rt_walk_word(struct rt_conn *c, u32 i)
 /*
  * Walks the request's head by words. Leaves in head_hash a hash of method and path
  * (up to '?' or the blank), in head_len the length of the head (0 when it is longer
- * than what was captured), and of a client's in io_left where Host's value
- * begins (0: it was not found). Returns 0, or -1 when this is no plain request.
+ * than what was captured), in req_whole that of the body, and of a client's in io_left
+ * where Host's value begins (0: it was not found). Returns 0, or -1 when this is no
+ * plain request.
  */
 static __always_inline int rt_route_walk(struct rt_conn *c)
 {
@@ -188,17 +245,14 @@ static __always_inline int rt_route_walk(struct rt_conn *c)
 	c->head_hash = rt_cfg.route_seed;
 	c->other_hash = ~rt_cfg.route_seed;
 	c->head_len = 0;
+	c->req_whole = 0;
 	c->io_left = 0;
 	c->lf_before = 0;
 	for (u32 i = 0; i < RT_REQ_HEAD_MAX / 8; i++) {
-		int over = rt_walk_word(c, i);
-
-		if (over < 0)
-			return -1;
-		if (over)
+		if (rt_walk_word(c, i))
 			break;
 	}
-	return c->walk & RT_WALK_FIRST ? -1 : 0;
+	return c->walk & (RT_WALK_FIRST | RT_WALK_ODD) ? -1 : 0;
 }
 
 /* The value of Host, mixed into `hash`; 0: it is too long, or cut. */
@@ -403,13 +457,23 @@ int rt_route_add(struct rt_conn *c, u32 slot)
 	return 1;
 }
 
-/* Fills head, and for RT_HEAD_PLAIN the hashes and head_len. */
+/* Fills head (RT_HEAD_NEW while more of it can come), req_whole, and for
+ * RT_HEAD_PLAIN the hashes and head_len. */
 int rt_route_head(struct rt_conn *c)
 {
+	int odd;
+
 	if (!c)
 		return 0;
+	odd = rt_route_walk(c);
+	if (!c->head_len)
+		c->req_whole = ~0ull;
+	else if (c->req_whole != RT_LENGTH_UNKNOWN)
+		c->req_whole += c->head_len;
+	if (!c->head_len && c->x.req_len < RT_REQ_HEAD_MAX)
+		return 0;
 	c->head = RT_HEAD_ODD;
-	if (rt_route_walk(c))
+	if (odd)
 		return 0;
 	if (c->walk & RT_WALK_DIGITS)
 		rt_route_form(c);
@@ -498,8 +562,6 @@ int rt_route_count(struct rt_conn *c)
 	x = &c->x;
 	if (c->resp_kind != RT_SIG_RESPONSE || (x->flags & ~RT_ROUTE_FLAGS) || x->resp_len < 13)
 		return 0;
-	if (c->head == RT_HEAD_NEW)
-		rt_route_head(c);
 	if (c->head != RT_HEAD_PLAIN)
 		return 0;
 	/* A body or a second request behind the head: for user space to tell. */

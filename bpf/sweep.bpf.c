@@ -40,6 +40,7 @@ static __always_inline int rt_sweep_active(struct seq_file *seq, struct rt_swept
 		.proto = c->x.proto,
 		.role = c->x.role,
 		.phase = c->phase,
+		.stream = c->phase == RT_PHASE_STREAM,
 	};
 
 	if (!box)

@@ -15,6 +15,7 @@
 #include "lib/infer.bpf.h"
 #include "lib/proc.bpf.h"
 #include "lib/route.bpf.h"
+#include "lib/stream.bpf.h"
 #include "lib/turn.bpf.h"
 
 #define RT_LOCK_SPINS 128
@@ -42,17 +43,6 @@ int rt_conn_wait(struct rt_conn *c)
 /* Turns without any known signature after which a socket is given up. */
 #define RT_MISSES_MAX 32
 
-/* No wakeup per record: the consumer comes by time. It is woken when the fill
- * level passes a mark (a window, as one record may step over a line). */
-#define RT_WAKE_WINDOW 2048
-
-static __always_inline u64 rt_ring_flags(void)
-{
-	u64 over = bpf_ringbuf_query(&rt_ring, BPF_RB_AVAIL_DATA) - rt_cfg.ring_wake;
-
-	return over < RT_WAKE_WINDOW ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
-}
-
 /* The exchange is over: one record, and the state is free for the next. */
 int rt_turn_finish(struct rt_conn *c, u64 now)
 {
@@ -71,8 +61,9 @@ int rt_turn_finish(struct rt_conn *c, u64 now)
 	if (bpf_ringbuf_output(&rt_ring, x, size, rt_ring_flags())) {
 		rt_stat_inc(RT_STAT_LOST_RING_FULL);
 		/* One that the sweep reported may have been counted already: user
-		 * space remembers those, and counts the others that vanish. */
-		if (!rt_route_lost(c) && !(x->flags & RT_X_AFTER_IDLE))
+		 * space remembers those, and the requests of a stream, and counts the
+		 * others that vanish. */
+		if (!rt_route_lost(c) && !(x->flags & (RT_X_AFTER_IDLE | RT_X_STREAM)))
 			rt_stat_inc(RT_STAT_EXCHANGES_EVICTED);
 	} else {
 		rt_stat_inc(RT_STAT_RECORDS);
@@ -181,6 +172,10 @@ int rt_turn_request_bytes(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 
 	x->req_end = now;
 	if (x->req_bytes > x->req_len)
 		x->flags |= RT_X_REQ_CUT;
+	if (c->head == RT_HEAD_NEW)
+		rt_route_head(c);
+	if (x->req_bytes > c->req_whole)
+		rt_stream_enter(c, u, n, now);
 	return 0;
 }
 
@@ -505,6 +500,18 @@ static __always_inline void rt_on_data_locked(struct rt_conn *c, const struct rt
 		return;
 	}
 	request = (c->x.role == RT_ROLE_SERVER) == (dir == RT_RECV);
+	if (c->phase == RT_PHASE_STREAM) {
+		if (!request) {
+			rt_turn_answers(c);
+			rt_turn_owner(c, pid_tgid);
+		}
+		if (rt_stream_data(c, u, n, now, !request)) {
+			c->x.flags |= RT_X_UPGRADED;
+			rt_turn_finish(c, now);
+			c->phase = RT_PHASE_LEFT;
+		}
+		return;
+	}
 	if (!request) {
 		rt_turn_fold(c);
 		rt_turn_response_bytes(c, u, n, now, pid_tgid);
@@ -679,7 +686,7 @@ int rt_on_state(struct rt_conn *c, int old, int new, int sk_err, u32 buffers)
 		if (c->x.role == RT_ROLE_CLIENT)
 			keep = buffers & RT_BUF_UNREAD;
 		else
-			keep = c->phase == RT_PHASE_REQ && (flags & RT_X_RESET);
+			keep = c->phase != RT_PHASE_RESP && (flags & RT_X_RESET);
 		keep = keep && new == RT_TCP_CLOSE;
 		if (keep)
 			flags &= ~RT_X_CLOSED;

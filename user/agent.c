@@ -72,6 +72,9 @@ static void on_record(void *ctx, const void *data, u32 len)
 	case RT_EV_EXCHANGE:
 		rt_finisher__exchange(a->finisher, a->meta, data, len);
 		break;
+	case RT_EV_CHUNK:
+		rt_finisher__chunk(a->finisher, a->meta, data, len);
+		break;
 	case RT_EV_ACTIVE:
 		if (len >= sizeof(struct rt_active))
 			rt_finisher__active(a->finisher, data);

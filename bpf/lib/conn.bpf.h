@@ -12,6 +12,7 @@ enum rt_phase {
 	RT_PHASE_REQ = 1,  /* in the request turn */
 	RT_PHASE_RESP = 2, /* in the response turn */
 	RT_PHASE_LEFT = 3, /* not ours, or upgraded: bytes are only counted */
+	RT_PHASE_STREAM = 4, /* pipelined: all bytes go up, user space tells the requests apart */
 };
 
 enum rt_dir {
@@ -72,6 +73,7 @@ struct rt_conn {
 	u64 process;	/* which process answers: it tells apart those that had one pid in turn */
 	u64 head_hash;	/* of what names the request in the head, while RT_HEAD_PLAIN */
 	u64 other_hash; /* the same without its path */
+	u64 req_whole;	/* bytes of the request, head and body; ~0: not known */
 	u32 head_len;	/* of the head; 0: longer than what was captured */
 	u32 path_end;	/* where the blank behind the target is; 0: a query follows the path */
 	/* Where the last request was counted: good for the same key and status while
@@ -114,8 +116,21 @@ struct rt_conn {
 	u32 form_len;
 	u32 forms;
 	u64 io_tail;
+
+	/* Of an operation on a pipelined connection: what is left to go up of the piece
+	 * of user memory at hand, and how full the record is that it goes into. */
+	u64 piece_at;
+	u64 piece_left;
+	u32 piece_next; /* entry of the iovec */
+	u32 piece_fill;
 };
 
 _Static_assert(RT_RESP_HEAD_MAX >= RT_REQ_HEAD_MAX, "probe holds a request's head");
+/* No head is kept of a pipelined connection: its records are made where they stand. */
+_Static_assert(__builtin_offsetof(struct rt_conn, probe) ==
+		       __builtin_offsetof(struct rt_conn, x) + sizeof(struct rt_exchange),
+	       "probe follows the heads");
+_Static_assert(sizeof(struct rt_chunk) <= RT_REQ_HEAD_MAX + RT_RESP_HEAD_MAX + RT_RESP_HEAD_MAX,
+	       "a chunk fits the heads and the probe");
 
 #endif /* REDTAP_CONN_BPF_H */

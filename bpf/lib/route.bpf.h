@@ -6,6 +6,10 @@
 #include "lib/maps.bpf.h"
 #include "lib/task.bpf.h"
 
+/* Looks at the captured head once it is whole: where it and its body end, and what
+ * the rules need to know of it. */
+int rt_route_head(struct rt_conn *c);
+
 /* The exchange ended with a full response, as the next request began. Returns 1
  * when it is counted; 0: a record must tell of it. */
 int rt_route_count(struct rt_conn *c);

@@ -20,9 +20,20 @@ static __always_inline u32 rt_exchange_size(struct rt_exchange *x)
 	return size;
 }
 
+/* No wakeup per record: the consumer comes by time. It is woken when the fill
+ * level passes a mark (a window, as one record may step over a line). */
+#define RT_WAKE_WINDOW 2048
+
+static __always_inline u64 rt_ring_flags(void)
+{
+	u64 over = bpf_ringbuf_query(&rt_ring, BPF_RB_AVAIL_DATA) - rt_cfg.ring_wake;
+
+	return over < RT_WAKE_WINDOW ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+}
+
 static __always_inline bool rt_turn_busy(const struct rt_conn *c)
 {
-	return c->phase == RT_PHASE_REQ || c->phase == RT_PHASE_RESP;
+	return c->phase == RT_PHASE_REQ || c->phase == RT_PHASE_RESP || c->phase == RT_PHASE_STREAM;
 }
 
 /* Bytes of an exchange in progress that may wait to be counted. */

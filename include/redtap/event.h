@@ -19,6 +19,7 @@ enum rt_event_type {
 	RT_EV_EXIT = 3,	    /* struct rt_exit_event: an announced process ended or exec'd */
 	RT_EV_EXE = 4,	    /* struct rt_exe_event: an executable no --exe verdict is known for */
 	RT_EV_ACTIVE = 5,   /* struct rt_active: an exchange in flight (sweep only) */
+	RT_EV_CHUNK = 6,    /* struct rt_chunk: bytes of a pipelined connection */
 };
 
 enum rt_role {
@@ -51,6 +52,10 @@ enum rt_xflag {
 	RT_X_RESP_BLIND = 1 << 13,/* the same for the response: the tail may be stale */
 	RT_X_LONG_IDLE = 1 << 15, /* with RT_X_IDLE: silent for long, for the second report */
 	RT_X_TIMED_OUT = 1 << 14, /* the kernel gave up on the connection (ETIMEDOUT) */
+	/* More requests followed before an answer. Without RT_X_CLOSED and
+	 * RT_X_UPGRADED: the first request, whole; what comes behind it, and all answers,
+	 * come as chunks. With one of them: how the connection ended. */
+	RT_X_STREAM = 1 << 16,
 };
 
 /*
@@ -100,6 +105,31 @@ struct rt_exchange {
 	u8 heads[RT_REQ_HEAD_MAX + RT_RESP_HEAD_MAX];
 };
 
+enum rt_chunk_flag {
+	RT_CHUNK_RESPONSE = 1 << 0, /* in the response's direction */
+	RT_CHUNK_FIRST = 1 << 1,    /* its first byte is the first of an operation */
+};
+
+/*
+ * A piece of what one operation moved on a pipelined connection. Positions count
+ * the bytes of a direction from the first request's first byte, and from the first
+ * response byte. What lies between two pieces was not captured, or is lost.
+ */
+struct rt_chunk {
+	u16 type; /* RT_EV_CHUNK */
+	u16 size;
+	u32 seq; /* of the exchange that the stream began as */
+	u64 conn_id;
+	u32 pid;
+	u32 tid;
+	u64 time; /* of the operation */
+	u64 pos;  /* of data[0] */
+	u64 upto; /* where the operation stands after this piece: behind the data, or further */
+	u32 flags; /* enum rt_chunk_flag */
+	u32 pad;
+	u8 data[RT_CHUNK_MAX];
+};
+
 /* A process in scope did its first request or response. Sent before the
  * exchange, so that user space can look at /proc while the process lives; the
  * copies of args and environ serve when it is already gone. */
@@ -141,7 +171,7 @@ struct rt_active {
 	u8 proto;
 	u8 role;
 	u8 phase; /* enum rt_phase in bpf/lib/turn.bpf.h */
-	u8 pad;
+	u8 stream; /* a pipelined connection: any number of exchanges */
 };
 
 /* What the sweep had to tell of one socket, where it has no iterator's buffer;
@@ -155,6 +185,7 @@ _Static_assert(__builtin_offsetof(struct rt_exchange, conn_id) == 8, "rt_exchang
 _Static_assert(__builtin_offsetof(struct rt_exchange, req_start) == 72, "rt_exchange layout");
 _Static_assert(__builtin_offsetof(struct rt_exchange, heads) == 160, "rt_exchange layout");
 _Static_assert(sizeof(struct rt_exchange) % 8 == 0, "rt_exchange ends aligned");
+_Static_assert(__builtin_offsetof(struct rt_chunk, data) == 56, "rt_chunk layout");
 _Static_assert(sizeof(struct rt_active) == 24, "rt_active layout");
 
 #endif /* REDTAP_EVENT_H */

@@ -20,6 +20,13 @@
 /* Rows of the signature table that is written into the BPF object's rodata. */
 #define RT_SIG_MAX 64
 
+/* Of one operation on a pipelined connection, bytes that go up to user space; and
+ * of one record of them. What is left out is a gap that the positions show. */
+#define RT_STREAM_OP_MAX 262144
+#define RT_CHUNK_MAX 1440
+/* Pieces of user memory that make up such an operation. */
+#define RT_STREAM_IOV_MAX 128
+
 /* iovec entries walked to find heads and the tail of one operation. */
 #define RT_IOV_MAX 16
 

@@ -208,8 +208,9 @@ def counts(m):
 LONG = "X-Long: " + "l" * 600 + "\r\n"
 
 
-def shapes(rand, client):
-    """One request, or a few, of any shape. Returns how many the server answers."""
+def shapes(rand, client, pipelining):
+    """One request, or a few, of any shape. Returns how many the server answers. A connection
+    that pipelined gets a record of each request from then on: so that has one of its own."""
     path = rand.choice(["/status/200", "/status/404", "/status/500", "/bytes/3000", "/upload"])
     host = rand.choice(["h", "other"])
     plain = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
@@ -229,7 +230,7 @@ def shapes(rand, client):
         pieces = [post, b"01234", b"56789"]
     elif shape == "pipe":
         n = rand.randrange(2, 5)
-        client.ask(plain * n, answers=n)
+        pipelining.ask(plain * n, answers=n)
         return n
     elif shape == "pieces":
         a, b = sorted(rand.sample(range(1, len(plain)), 2))
@@ -272,11 +273,12 @@ def test_any_shape_as_by_records(netns, redtap, tmp_path):
     agent, by_records = redtap(), redtap("--routes-memory", "0")
     rand = random.Random(17)
     clients = [Client(netns) for _ in range(3)]
-    answered = sum(shapes(rand, rand.choice(clients)) for _ in range(1500))
+    pipelining = Client(netns)
+    answered = sum(shapes(rand, rand.choice(clients), pipelining) for _ in range(1500))
     # Silent for a while: the sweep reports them, and then they go on.
     time.sleep(0.7)
-    answered += sum(shapes(rand, rand.choice(clients)) for _ in range(200))
-    for client in clients:
+    answered += sum(shapes(rand, rand.choice(clients), pipelining) for _ in range(200))
+    for client in [*clients, pipelining]:
         client.close()
     assert len(load.wait_server_log(log, answered)) == answered
     want, got = by_records.settle(), agent.settle()

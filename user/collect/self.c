@@ -156,6 +156,7 @@ static int self_read(void *state)
 	}
 	if (st->ctx->finisher)
 		rt_finisher__counts(st->ctx->finisher, &c);
+	st->values[RT_STAT_EXCHANGES_STARTED] += c.started;
 	st->values[RT_STAT_EXCHANGES_FINISHED] = c.finished;
 	st->values[RT_STAT_EXCHANGES_ABORTED] = c.aborted;
 	st->values[RT_STAT_EXCHANGES_REJECTED] = c.rejected;
@@ -163,6 +164,8 @@ static int self_read(void *state)
 	st->values[RT_STAT_EXCHANGES_EVICTED] += c.evicted;
 	st->values[RT_STAT_EXCHANGES_UNFRAMED] = c.unframed;
 	st->values[RT_STAT_EXCHANGES_PIPELINED] = c.pipelined;
+	st->values[RT_STAT_EXCHANGES_STREAMED] = c.streamed;
+	st->values[RT_STAT_STREAMS_TORN] = c.torn;
 	st->values[RT_STAT_RECORDS_MALFORMED] = c.bad;
 	st->flying = c.in_flight;
 	return err;

@@ -13,8 +13,7 @@
  * may precede a request. What a server would answer with 400 is still a request
  * as long as its line ends in "HTTP/1.x".
  */
-#include "proto/proto.h"
-#include "util/cur.h"
+#include "proto/http1_impl.h"
 
 /* --- signatures ------------------------------------------------------------ */
 
@@ -118,18 +117,6 @@ static const bool tchar[256] = {
 	['A' ... 'Z'] = true, ['a' ... 'z'] = true,
 };
 
-/* What the fields of one head say about its body and its target. */
-struct head {
-	bool done;    /* the empty line was seen */
-	bool has_cl;  /* Content-Length */
-	bool has_te;  /* Transfer-Encoding */
-	bool chunked; /* and its last coding is chunked */
-	bool trailer; /* Trailer: fields after the last chunk are announced */
-	bool invalid; /* framing fields that contradict each other or are junk */
-	u64 length;   /* value of Content-Length */
-	struct rt_slice host;
-};
-
 static void skip_empty_lines(struct rt_cur *c)
 {
 	for (;;) {
@@ -184,7 +171,7 @@ static bool number(struct rt_slice s, u64 *ret)
 }
 
 /* RFC 9112 6.3 rule 5: several lines or a list are fine while all say the same. */
-static void head_content_length(struct head *h, struct rt_slice value)
+static void head_content_length(struct rt_http1_head *h, struct rt_slice value)
 {
 	for (;;) {
 		u32 n = rt_slice_find(value, ',');
@@ -204,7 +191,7 @@ static void head_content_length(struct head *h, struct rt_slice value)
 }
 
 /* RFC 9112 6.1: only the last coding of the last line decides. */
-static void head_transfer_encoding(struct head *h, struct rt_slice value)
+static void head_transfer_encoding(struct rt_http1_head *h, struct rt_slice value)
 {
 	struct rt_slice last = rt_slice_trim(rt_slice_after_last(value, ','));
 
@@ -214,49 +201,57 @@ static void head_transfer_encoding(struct head *h, struct rt_slice value)
 	h->chunked = rt_slice_is_nocase(last, "chunked");
 }
 
-/* Reads the fields behind the start line; incomplete lines are not looked at. */
-static void head_scan(struct head *h, struct rt_cur *c)
+void rt_http1_field(struct rt_http1_head *h, struct rt_slice line)
 {
-	bool framing = false; /* the line before this one */
-	struct rt_slice line, value;
+	struct rt_slice value;
+	bool framing = h->framing;
+
+	h->framing = false;
+	/* obs-fold (RFC 9112 5.2) could hide a length */
+	if (is_space(line.p[0])) {
+		h->invalid |= framing;
+		h->framing = framing;
+		return;
+	}
+	switch (line.p[0] | 0x20) {
+	case 'c':
+		if (FIELD_IS(line, "content-length", &value)) {
+			head_content_length(h, value);
+			h->framing = true;
+		}
+		break;
+	case 'h':
+		if (!h->host.len && FIELD_IS(line, "host", &value))
+			h->host = without_userinfo(value);
+		break;
+	case 't':
+		if (FIELD_IS(line, "transfer-encoding", &value)) {
+			head_transfer_encoding(h, value);
+			h->framing = true;
+		} else if (FIELD_IS(line, "trailer", &value)) {
+			h->trailer = true;
+		}
+		break;
+	}
+}
+
+/* Reads the fields behind the start line; incomplete lines are not looked at. */
+static void head_scan(struct rt_http1_head *h, struct rt_cur *c)
+{
+	struct rt_slice line;
 
 	while (rt_cur_line(c, &line)) {
 		if (!line.len) {
 			h->done = true;
 			return;
 		}
-		/* obs-fold (RFC 9112 5.2) could hide a length */
-		if (is_space(line.p[0])) {
-			h->invalid |= framing;
-			continue;
-		}
-		framing = false;
-		switch (line.p[0] | 0x20) {
-		case 'c':
-			if (FIELD_IS(line, "content-length", &value)) {
-				head_content_length(h, value);
-				framing = true;
-			}
-			break;
-		case 'h':
-			if (!h->host.len && FIELD_IS(line, "host", &value))
-				h->host = without_userinfo(value);
-			break;
-		case 't':
-			if (FIELD_IS(line, "transfer-encoding", &value)) {
-				head_transfer_encoding(h, value);
-				framing = true;
-			} else if (FIELD_IS(line, "trailer", &value)) {
-				h->trailer = true;
-			}
-			break;
-		}
+		rt_http1_field(h, line);
 	}
 }
 
 /* --- chunked bodies, RFC 9112 7.1 ------------------------------------------ */
 
-static bool chunk_size(struct rt_slice line, u64 *ret)
+bool rt_http1_chunk_size(struct rt_slice line, u64 *ret)
 {
 	u64 v = 0;
 	u32 i = 0;
@@ -286,7 +281,7 @@ static enum rt_framing chunks_walk(struct rt_cur c)
 	for (;;) {
 		if (!rt_cur_line(&c, &line))
 			return RT_FRAMING_PARTIAL;
-		if (!chunk_size(line, &size))
+		if (!rt_http1_chunk_size(line, &size))
 			return RT_FRAMING_UNKNOWN;
 		if (size == 0)
 			break;
@@ -418,8 +413,7 @@ static bool version_take(struct rt_slice s, u32 min, struct rt_op *op)
 	return true;
 }
 
-/* Takes the request line. `cut`: what follows these bytes was not captured. */
-static enum rt_parse request_line(struct rt_cur *c, bool cut, struct rt_op *op)
+enum rt_parse rt_http1_request_line(struct rt_cur *c, bool cut, struct rt_op *op)
 {
 	struct rt_slice line, rest;
 	bool whole = rt_cur_line(c, &line);
@@ -468,7 +462,7 @@ static enum rt_parse request_line(struct rt_cur *c, bool cut, struct rt_op *op)
  * when it lies in the captured head.
  */
 static enum rt_framing request_framing(const struct rt_view *v, struct rt_op *op,
-				       const struct head *h, struct rt_cur body)
+				       const struct rt_http1_head *h, struct rt_cur body)
 {
 	bool cut = v->req.len < v->req_bytes;
 	u64 head_len = (u64)(body.p - v->req.p);
@@ -497,11 +491,11 @@ static enum rt_framing request_framing(const struct rt_view *v, struct rt_op *op
 static enum rt_parse parse_request(const struct rt_view *v, struct rt_op *op)
 {
 	struct rt_cur c = rt_cur_init(v->req);
-	struct head h = {0};
+	struct rt_http1_head h = {0};
 	enum rt_parse r;
 
 	skip_empty_lines(&c);
-	r = request_line(&c, v->req.len < v->req_bytes, op);
+	r = rt_http1_request_line(&c, v->req.len < v->req_bytes, op);
 	if (r != RT_PARSE_OK)
 		return r;
 	head_scan(&h, &c);
@@ -513,9 +507,7 @@ static enum rt_parse parse_request(const struct rt_view *v, struct rt_op *op)
 
 /* --- response -------------------------------------------------------------- */
 
-/* The status code once the byte behind its three digits is there; 0 before; -1
- * when this is no status line of HTTP/1. */
-static int status_code(struct rt_slice s)
+int rt_http1_status(struct rt_slice s)
 {
 	struct rt_op ignore;
 	u32 n = s.len < 8 ? s.len : 8;
@@ -547,7 +539,7 @@ static bool has_no_body(const struct rt_op *op)
  * the capture only the tail can show the end. It cannot prove the end of
  * trailers: their last bytes may as well be data that ends in CRLF, so they are
  * unknown where the head announced them, and owed where it did not. */
-static enum rt_framing chunked_framing(const struct rt_view *v, const struct head *h,
+static enum rt_framing chunked_framing(const struct rt_view *v, const struct rt_http1_head *h,
 				       struct rt_cur body, bool cut)
 {
 	enum rt_framing walked = chunks_walk(body);
@@ -569,7 +561,7 @@ static enum rt_framing chunked_framing(const struct rt_view *v, const struct hea
  * response, `before` bytes into the turn of `turn` bytes.
  */
 static enum rt_framing response_framing(const struct rt_view *v, const struct rt_op *op,
-					const struct head *h, struct rt_cur body, u8 minor,
+					const struct rt_http1_head *h, struct rt_cur body, u8 minor,
 					u64 turn)
 {
 	bool cut = v->resp.len < turn;
@@ -603,7 +595,7 @@ static void parse_response(const struct rt_view *v, struct rt_op *op)
 	struct rt_cur c = rt_cur_init(v->resp);
 	u64 turn = v->resp_bytes > v->interim_bytes ? v->resp_bytes - v->interim_bytes : 0;
 	struct rt_slice line;
-	struct head h = {0};
+	struct rt_http1_head h = {0};
 	u8 minor = 0;
 	int code = 0;
 
@@ -615,7 +607,7 @@ static void parse_response(const struct rt_view *v, struct rt_op *op)
 		if (rt_cur_left(&c) == 1 && *c.p == '\r')
 			return;
 		op->interim_bytes = (u32)(c.p - v->resp.p);
-		code = status_code((struct rt_slice){c.p, rt_cur_left(&c)});
+		code = rt_http1_status((struct rt_slice){c.p, rt_cur_left(&c)});
 		if (code < 0) {
 			op->resp_framing = RT_FRAMING_UNKNOWN;
 			op->resp_bad = true;
@@ -623,7 +615,7 @@ static void parse_response(const struct rt_view *v, struct rt_op *op)
 		if (code <= 0)
 			return;
 		minor = c.p[7] - '0';
-		h = (struct head){0};
+		h = (struct rt_http1_head){0};
 		if (rt_cur_line(&c, &line))
 			head_scan(&h, &c);
 		if (code >= 200 || code == 101)

@@ -10,9 +10,10 @@
  * that one already told is not counted again, and one that waits is counted as
  * evicted when that record was lost with a full ring.
  */
-#include "red/finish.h"
+#include "red/finish_impl.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include <uthash.h>
@@ -21,8 +22,6 @@
 
 /* Exchanges reported by silence and not yet ended: at most one per open connection. */
 #define RT_SILENT_MAX (1u << 20)
-/* Sweeps that such an exchange may be missing from before its end counts as lost. */
-#define RT_SILENT_ROUNDS 5
 
 struct silent_key {
 	u64 conn_id;
@@ -36,21 +35,6 @@ struct silent {
 	UT_hash_handle hh;
 };
 
-struct rt_finisher {
-	rt_finished_fn fn;
-	rt_active_fn active;
-	void *ctx;
-	struct silent *silent;
-	u32 round;
-	u64 seen_in_flight; /* during a sweep */
-	struct rt_finish_counts counts;
-};
-
-static void count(u64 *c)
-{
-	__atomic_fetch_add(c, 1, __ATOMIC_RELAXED);
-}
-
 struct rt_finisher *rt_finisher__new(rt_finished_fn fn, rt_active_fn active, void *ctx)
 {
 	struct rt_finisher *f = calloc(1, sizeof(*f));
@@ -60,6 +44,11 @@ struct rt_finisher *rt_finisher__new(rt_finished_fn fn, rt_active_fn active, voi
 	f->fn = fn;
 	f->active = active;
 	f->ctx = ctx;
+	f->streams = rt_streams__new(f);
+	if (!f->streams) {
+		free(f);
+		return NULL;
+	}
 	return f;
 }
 
@@ -67,7 +56,7 @@ struct rt_finisher *rt_finisher__new(rt_finished_fn fn, rt_active_fn active, voi
 static void forget(struct rt_finisher *f, struct silent *s, bool lost)
 {
 	if (lost && !s->told)
-		count(&f->counts.evicted);
+		rt_finisher__count(&f->counts.evicted);
 	HASH_DEL(f->silent, s);
 	free(s);
 }
@@ -80,6 +69,7 @@ void rt_finisher__free(struct rt_finisher *f)
 		return;
 	HASH_ITER(hh, f->silent, s, tmp)
 	forget(f, s, false);
+	rt_streams__free(f->streams);
 	free(f);
 }
 
@@ -162,7 +152,7 @@ static enum verdict judge_silent(struct rt_finisher *f, const struct rt_exchange
 		/* By silence alone, so by a long one. */
 		if (!op->status || !(x->flags & RT_X_LONG_IDLE))
 			return VERDICT_WAIT;
-		count(&f->counts.unframed);
+		rt_finisher__count(&f->counts.unframed);
 		return VERDICT_FINISHED;
 	default:
 		return VERDICT_WAIT;
@@ -223,10 +213,31 @@ static void tell(struct rt_finisher *f, struct rt_meta *meta, const struct rt_ex
 	/* A client's own port means nothing to rules by port. */
 	done.process = rt_meta__lookup(meta, x->pid, x->comm,
 				       x->role == RT_ROLE_SERVER ? x->local_port : 0);
-	count(aborted ? &f->counts.aborted : &f->counts.finished);
+	rt_finisher__count(aborted ? &f->counts.aborted : &f->counts.finished);
 	if (op->req_excess)
-		count(&f->counts.pipelined);
+		rt_finisher__count(&f->counts.pipelined);
 	f->fn(f->ctx, &done);
+}
+
+void rt_finisher__tell(struct rt_finisher *f, struct rt_meta *meta, const struct rt_exchange *x,
+		       u32 len, enum rt_answer answer)
+{
+	const struct rt_proto *proto = rt_proto__get(x->proto);
+	struct rt_view view;
+	struct rt_op op;
+
+	if (rt_view__from_exchange(&view, x, len)) {
+		rt_finisher__count(&f->counts.bad);
+		return;
+	}
+	if (!proto || proto->parse(&view, &op) != RT_PARSE_OK) {
+		rt_finisher__count(&f->counts.rejected);
+		return;
+	}
+	if (answer == RT_ANSWER_UNTIL_CLOSE)
+		answer = closed_by_sender(x) ? RT_ANSWER_WHOLE : RT_ANSWER_PART;
+	rt_finisher__count(&f->counts.streamed);
+	tell(f, meta, x, &op, answer == RT_ANSWER_PART);
 }
 
 static enum verdict judge(struct rt_finisher *f, const struct rt_exchange *x,
@@ -248,7 +259,11 @@ void rt_finisher__exchange(struct rt_finisher *f, struct rt_meta *meta, const st
 	struct rt_op op;
 
 	if (rt_view__from_exchange(&view, x, len)) {
-		count(&f->counts.bad);
+		rt_finisher__count(&f->counts.bad);
+		return;
+	}
+	if (x->flags & RT_X_STREAM) {
+		rt_streams__exchange(f->streams, meta, x);
 		return;
 	}
 	/* The first record of an exchange has no past: no look-up for most. */
@@ -275,7 +290,7 @@ void rt_finisher__exchange(struct rt_finisher *f, struct rt_meta *meta, const st
 	case VERDICT_WAIT:
 		return;
 	case VERDICT_REJECTED:
-		count(&f->counts.rejected);
+		rt_finisher__count(&f->counts.rejected);
 		return;
 	case VERDICT_FINISHED:
 		if (!over)
@@ -288,6 +303,19 @@ void rt_finisher__exchange(struct rt_finisher *f, struct rt_meta *meta, const st
 	}
 }
 
+void rt_finisher__chunk(struct rt_finisher *f, struct rt_meta *meta, const struct rt_chunk *c,
+			u32 len)
+{
+	const u32 fixed = offsetof(struct rt_chunk, data);
+
+	if (len < fixed || c->size < fixed || c->size > len || c->size > sizeof(*c) ||
+	    c->upto < c->pos || c->upto - c->pos < c->size - fixed) {
+		rt_finisher__count(&f->counts.bad);
+		return;
+	}
+	rt_streams__chunk(f->streams, meta, c, c->size - fixed);
+}
+
 void rt_finisher__sweep_begin(struct rt_finisher *f)
 {
 	f->round++;
@@ -296,8 +324,13 @@ void rt_finisher__sweep_begin(struct rt_finisher *f)
 
 void rt_finisher__active(struct rt_finisher *f, const struct rt_active *a)
 {
-	struct silent *s = find_silent(f, a->conn_id, a->seq);
+	struct silent *s;
 
+	if (a->stream) {
+		rt_streams__active(f->streams, a);
+		return;
+	}
+	s = find_silent(f, a->conn_id, a->seq);
 	if (s) {
 		s->round = f->round;
 		if (s->told)
@@ -317,6 +350,7 @@ void rt_finisher__sweep_end(struct rt_finisher *f)
 		if (f->round - s->round > RT_SILENT_ROUNDS)
 			forget(f, s, true);
 	}
+	rt_streams__sweep_end(f->streams);
 	__atomic_store_n(&f->counts.in_flight, f->seen_in_flight, __ATOMIC_RELAXED);
 }
 

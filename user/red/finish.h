@@ -17,15 +17,19 @@ typedef void (*rt_finished_fn)(void *ctx, const struct rt_finished *f);
 /* Told per sweep for every exchange in flight. */
 typedef void (*rt_active_fn)(void *ctx, const struct rt_active *a);
 
-/* started = finished + aborted + rejected + evicted here and by the kernel + in flight */
+/* started here and in the kernel = finished + aborted + rejected + evicted here and in
+ * the kernel + in flight */
 struct rt_finish_counts {
+	u64 started;   /* on pipelined connections, but for the first there */
 	u64 finished;  /* a full response came */
 	u64 aborted;   /* it ended without one */
 	u64 rejected;  /* it looked like a request and was none */
-	u64 evicted;   /* reported by silence, not told, and the record of its end was lost */
+	u64 evicted;   /* reported by silence or pipelined, not told, and what tells its end was lost */
 	u64 in_flight; /* at the last sweep */
 	u64 bad;       /* records that contradict themselves; always 0 unless there is a bug */
 	u64 pipelined; /* of those told: their request turn held more than one request */
+	u64 streamed;  /* of those told: they came on pipelined connections */
+	u64 torn;      /* pipelined connections of which a piece was missing that mattered */
 	u64 unframed;  /* finished by silence, as their end could not be told from their head */
 };
 
@@ -38,6 +42,10 @@ void rt_finisher__free(struct rt_finisher *f); /* NULL-safe */
 /* One RT_EV_EXCHANGE record of `len` bytes. `meta` names its process. */
 void rt_finisher__exchange(struct rt_finisher *f, struct rt_meta *meta, const struct rt_exchange *x,
 			   u32 len);
+
+/* One RT_EV_CHUNK record of `len` bytes. */
+void rt_finisher__chunk(struct rt_finisher *f, struct rt_meta *meta, const struct rt_chunk *c,
+			u32 len);
 
 /* Brackets one sweep. */
 void rt_finisher__sweep_begin(struct rt_finisher *f);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Pipelined connections: all their bytes go up; stream.bpf.c does the work. */
+#ifndef REDTAP_STREAM_BPF_H
+#define REDTAP_STREAM_BPF_H
+
+#include "lib/maps.bpf.h"
+#include "lib/uio.bpf.h"
+
+/* The request turn holds more than its request, since this operation of `n` bytes: if
+ * that may be another request, the connection is pipelined from here on. */
+int rt_stream_enter(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now);
+
+/* n bytes moved on a pipelined connection. Returns 1 when it left the protocol. */
+int rt_stream_data(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now, u32 response);
+
+#endif /* REDTAP_STREAM_BPF_H */
