@@ -564,8 +564,8 @@ int rt_route_count(struct rt_conn *c)
 		return 0;
 	if (c->head != RT_HEAD_PLAIN)
 		return 0;
-	/* A body or a second request behind the head: for user space to tell. */
-	if (c->head_len ? c->head_len != x->req_bytes : !(x->flags & RT_X_REQ_CUT))
+	/* A body of unknown length, or more behind it: for user space to tell. */
+	if (c->head_len ? c->req_whole != x->req_bytes : !(x->flags & RT_X_REQ_CUT))
 		return 0;
 	/* Rules of services can go by port; a client's peer is a label. */
 	port = x->role == RT_ROLE_SERVER ? x->local_port : x->peer_port | 1u << 16;

@@ -289,6 +289,26 @@ def test_any_shape_as_by_records(netns, redtap, tmp_path):
     assert got.conservation() == want.conservation()
 
 
+def test_bodies_of_known_length(netns, redtap):
+    """Uploads whose Content-Length is met: as exact as by records, sizes too, without them."""
+    netns.server("httpd.py", 8000)
+    agent, by_records = redtap(), redtap("--routes-memory", "0")
+    client = Client(netns)
+    for i in range(300):
+        body = b"b" * (1, 200, 900, 70000)[i % 4]
+        head = f"POST /upload HTTP/1.1\r\nHost: h\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        pieces = [head + body] if i % 3 else [head, body]
+        assert client.ask(pieces, pause=0.001 if i % 6 == 0 else 0) == 200
+        if i in (20, 40):
+            learned()
+    client.close()
+    want, got = by_records.settle(), agent.settle()
+    got.assert_conserved()
+    assert want.server_count(http_route="/upload") == 300
+    assert counts(got) == counts(want)
+    assert records(got) < records(want) / 3
+
+
 def test_odd_targets_teach_nothing_wrong(netns, redtap):
     """Request lines with too many blanks do not give their name to those without."""
     netns.server("raw.py", 8000)
