@@ -5,6 +5,7 @@
 /* What the loader set; frozen at load. */
 const volatile struct rt_bpf_cfg rt_cfg = {
 	.ring_wake = 1 << 20,
+	.ring_keep = 3 << 19,
 	.idle_ns = 400000000,
 	.long_idle_ns = 1200000000,
 	.route_seed = 1,

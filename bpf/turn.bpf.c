@@ -47,6 +47,7 @@ int rt_conn_wait(struct rt_conn *c)
 int rt_turn_finish(struct rt_conn *c, u64 now)
 {
 	struct rt_exchange *x;
+	bool countable;
 	u32 size;
 
 	if (!c)
@@ -58,12 +59,17 @@ int rt_turn_finish(struct rt_conn *c, u64 now)
 	size = rt_exchange_size(x);
 	if (size > sizeof(*x))
 		return 0;
-	if (bpf_ringbuf_output(&rt_ring, x, size, rt_ring_flags())) {
+	/* The last quarter of the ring is for those that nothing else tells of. */
+	countable = x->rule;
+	if (countable && rt_ring_fill() > rt_cfg.ring_keep && rt_route_lost(c)) {
+		rt_stat_inc(RT_STAT_LOST_RING_FULL);
+	} else if (bpf_ringbuf_output(&rt_ring, x, size, rt_ring_flags())) {
 		rt_stat_inc(RT_STAT_LOST_RING_FULL);
 		/* One that the sweep reported may have been counted already: user
 		 * space remembers those, and the requests of a stream, and counts the
 		 * others that vanish. */
-		if (!rt_route_lost(c) && !(x->flags & (RT_X_AFTER_IDLE | RT_X_STREAM)))
+		if (!(countable && rt_route_lost(c)) &&
+		    !(x->flags & (RT_X_AFTER_IDLE | RT_X_STREAM)))
 			rt_stat_inc(RT_STAT_EXCHANGES_EVICTED);
 	} else {
 		rt_stat_inc(RT_STAT_RECORDS);

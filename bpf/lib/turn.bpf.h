@@ -24,9 +24,14 @@ static __always_inline u32 rt_exchange_size(struct rt_exchange *x)
  * level passes a mark (a window, as one record may step over a line). */
 #define RT_WAKE_WINDOW 2048
 
+static __always_inline u64 rt_ring_fill(void)
+{
+	return bpf_ringbuf_query(&rt_ring, BPF_RB_AVAIL_DATA);
+}
+
 static __always_inline u64 rt_ring_flags(void)
 {
-	u64 over = bpf_ringbuf_query(&rt_ring, BPF_RB_AVAIL_DATA) - rt_cfg.ring_wake;
+	u64 over = rt_ring_fill() - rt_cfg.ring_wake;
 
 	return over < RT_WAKE_WINDOW ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 }

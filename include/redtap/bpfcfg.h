@@ -17,6 +17,7 @@ struct rt_port_range {
 };
 
 struct rt_bpf_cfg {
+	u64 ring_keep;	 /* bytes from which on it takes only records of what is counted nowhere else */
 	u64 ring_wake;	 /* bytes waiting in the ring from which on the consumer is woken */
 	u64 idle_ns;	 /* silence after which the sweep reports an exchange */
 	u64 long_idle_ns; /* and reports it once more */

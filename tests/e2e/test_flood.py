@@ -4,7 +4,9 @@ request is missing from its service's counts, whatever happened to its record.""
 
 from lib import load
 
-CONNECTIONS = 64
+# When wrk stops, each ends as one that only its record tells of, on both sides: as many as
+# the part of the ring takes that is kept for such (64 KB / 4).
+CONNECTIONS = 16
 
 # Each path once; one in ten does not exist. A thread's own paths: wrk's threads share nothing.
 PATHS = """\
@@ -53,9 +55,9 @@ def test_a_ring_that_overflows(netns, redtap, tmp_path):
     """64 KB of ring: records are lost and counted as lost; the requests stay in the totals of
     their service, method and status, under no route."""
     logged, m, result = flood(netns, tmp_path, redtap, "--ring-size", "65536")
-    assert m.lost() > 1000
+    assert m.lost() > 100
     nowhere = m.server_count(process_executable_name="nginx", http_route=None)
-    assert nowhere > 500
+    assert nowhere > 50
     assert m.conservation()["evicted"] == 0
     check(logged, m, result)
 
