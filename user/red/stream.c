@@ -257,7 +257,7 @@ static void response_read(struct rt_streams *all, struct stream *s, enum rt_read
 	const struct rt_http1_reader *r = &s->resp.reader;
 	bool tunnel;
 
-	if (what == RT_READ_LOST && r->status >= 200 && s->first) {
+	if (what == RT_READ_LOST && r->begun && r->status >= 200 && s->first) {
 		/* Its end is anyone's guess, as its framing is invalid; it was answered. */
 		rt_finisher__count(&all->f->counts.unframed);
 		tell(all, s, RT_ANSWER_WHOLE, true, NULL);
