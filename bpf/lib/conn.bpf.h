@@ -123,6 +123,8 @@ struct rt_conn {
 	u64 piece_left;
 	u32 piece_next; /* entry of the iovec */
 	u32 piece_fill;
+	u32 piece_response; /* the operation is in the response's direction */
+	u32 pad4;
 };
 
 _Static_assert(RT_RESP_HEAD_MAX >= RT_REQ_HEAD_MAX, "probe holds a request's head");

@@ -38,7 +38,9 @@ static __always_inline u64 rt_ring_flags(void)
 
 static __always_inline bool rt_turn_busy(const struct rt_conn *c)
 {
-	return c->phase == RT_PHASE_REQ || c->phase == RT_PHASE_RESP || c->phase == RT_PHASE_STREAM;
+	const u32 busy = 1 << RT_PHASE_REQ | 1 << RT_PHASE_RESP | 1 << RT_PHASE_STREAM;
+
+	return busy >> (c->phase & 7) & 1;
 }
 
 /* Bytes of an exchange in progress that may wait to be counted. */
