@@ -12,28 +12,11 @@
 #include "lib/maps.bpf.h"
 
 #include "lib/route.bpf.h"
+#include "lib/word.bpf.h"
 #include "redtap/cells.h"
 
 /* Bytes of a Host header that a rule can stand for; a multiple of 8. */
 #define RT_HOST_MAX 64
-
-#define BYTES(b) (0x0101010101010101ull * (b))
-
-/* Bit 7 of each byte of w that is `byte`, exactly. */
-static __always_inline u64 rt_bytes_equal(u64 w, u64 bytes)
-{
-	u64 x = w ^ bytes;
-
-	return ~(((x & BYTES(0x7f)) + BYTES(0x7f)) | x | BYTES(0x7f));
-}
-
-/* How many bytes precede the lowest one marked in `marks`, which is not 0. */
-static __always_inline u32 rt_bytes_before(u64 marks)
-{
-	u64 lowest = (marks & -marks) >> 7;
-
-	return ((lowest - 1) & BYTES(1)) * BYTES(1) >> 56;
-}
 
 static __always_inline u64 rt_mix(u64 h, u64 w)
 {
@@ -217,10 +200,8 @@ int rt_walk_word(struct rt_conn *c, u32 i)
 	if ((c->walk & RT_WALK_FIRST) && rt_walk_first(c, newline))
 		c->walk = RT_WALK_ODD;
 	rt_walk_line(c, newline + 1);
-	/* LF LF, or LF CR LF; the first ones may stand in the word before. */
 	cr = rt_bytes_equal(w, BYTES('\r'));
-	blank = lf & (lf << 8 | c->lf_before >> 56);
-	blank |= lf & (cr << 8 | c->cr_before >> 56) & (lf << 16 | c->lf_before >> 48);
+	blank = rt_word_blank(lf, cr, c->lf_before, c->cr_before);
 	if (blank) {
 		c->head_len = i * 8 + rt_bytes_before(blank) + 1;
 		return 1;
@@ -466,10 +447,15 @@ int rt_route_head(struct rt_conn *c)
 	if (!c)
 		return 0;
 	odd = rt_route_walk(c);
-	if (!c->head_len)
+	c->far = 0;
+	if (!c->head_len) {
+		c->far = c->req_whole != RT_LENGTH_UNKNOWN && c->x.req_len == RT_REQ_HEAD_MAX;
+		c->far_pos = RT_REQ_HEAD_MAX;
+		c->far_body = c->req_whole;
 		c->req_whole = ~0ull;
-	else if (c->req_whole != RT_LENGTH_UNKNOWN)
+	} else if (c->req_whole != RT_LENGTH_UNKNOWN) {
 		c->req_whole += c->head_len;
+	}
 	if (!c->head_len && c->x.req_len < RT_REQ_HEAD_MAX)
 		return 0;
 	c->head = RT_HEAD_ODD;

@@ -50,23 +50,6 @@ int rt_stream_flush(struct rt_conn *c)
 	return 0;
 }
 
-/* Goes on to the next entry of the iovec, past bytes that are not wanted. 0: there is none. */
-static __always_inline int rt_stream_entry(struct rt_conn *c, const struct rt_uio *u)
-{
-	u32 next = c->piece_next;
-	struct iovec v;
-	u64 skip;
-
-	if (next >= u->nr || next >= RT_STREAM_IOV_MAX || rt_uio_entry(&v, u, next))
-		return 0;
-	skip = c->io_pos < v.iov_len ? c->io_pos : v.iov_len;
-	c->io_pos -= skip;
-	c->piece_next = next + 1;
-	c->piece_at = (u64)v.iov_base + skip;
-	c->piece_left = v.iov_len - skip;
-	return 1;
-}
-
 /* One more copy. Returns 0 when there is nothing more to copy. */
 int rt_stream_copy(struct rt_conn *c, const struct rt_uio *u)
 {
@@ -79,7 +62,7 @@ int rt_stream_copy(struct rt_conn *c, const struct rt_uio *u)
 	chunk = (struct rt_chunk *)c->x.heads;
 	if (c->piece_fill > RT_PIECE_MAX)
 		rt_stream_flush(c);
-	if (!c->io_left || (!c->piece_left && !rt_stream_entry(c, u)))
+	if (!c->io_left || (!c->piece_left && !rt_pieces_next(c, u)))
 		return 0;
 	len = c->piece_left < c->io_left ? c->piece_left : c->io_left;
 	if (len > RT_PIECE_MAX)
@@ -138,17 +121,9 @@ int rt_stream_op(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 skip, u64
 	upto = chunk->pos + (n - skip);
 
 	c->piece_fill = 0;
-	c->piece_next = 0;
-	c->io_pos = skip;
-	c->io_left = n - skip < RT_STREAM_OP_MAX ? n - skip : RT_STREAM_OP_MAX;
-	c->piece_at = 0;
-	c->piece_left = 0;
-	if (!u->base) {
-		c->io_left = 0;
-	} else if (!u->nr) {
-		c->piece_at = u->base + skip;
-		c->piece_left = n - skip;
-	}
+	rt_pieces_begin(c, u, n, skip);
+	if (c->io_left > RT_STREAM_OP_MAX)
+		c->io_left = RT_STREAM_OP_MAX;
 	rt_stream_pieces(c, u);
 	chunk->upto = upto;
 	rt_stream_flush(c);
@@ -166,8 +141,8 @@ int rt_stream_op(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 skip, u64
 
 /* Whether a row fits as many of the 16 bytes as there are. Not inlined, for Linux 6.1's
  * verifier. 0: it does not; 1: and is a request; 2: of another protocol; 3: or as little
- * as this says nothing yet. */
-int rt_stream_row(u64 d0, u64 d1, u32 have, u32 row)
+ * as this says nothing yet. `doubt`: a few letters are not enough, as they may be a body. */
+int rt_stream_row(u64 d0, u64 d1, u32 have, u32 row, u32 doubt)
 {
 	const struct rt_sig *sig;
 	u64 differ, m0 = ~0ull, m1 = ~0ull;
@@ -185,20 +160,22 @@ int rt_stream_row(u64 d0, u64 d1, u32 have, u32 row)
 	differ |= (d1 ^ *(const u64 *)(sig->value + 8)) & *(const u64 *)(sig->mask + 8) & m1;
 	if (differ)
 		return 0;
+	if (doubt && (sig->flags & RT_SIG_VAGUE) && have < sig->len)
+		return 3;
 	if (sig->kind == RT_SIG_REQUEST && !(sig->flags & RT_SIG_LEAVE))
 		return 1;
 	return have >= sig->len ? 2 : 3;
 }
 
 /* Whether `have` bytes are the beginning of a request, or of one's first bytes. */
-int rt_stream_begins(u64 d0, u64 d1, u32 have)
+int rt_stream_begins(u64 d0, u64 d1, u32 have, u32 doubt)
 {
 	for (u32 i = 0; i < RT_SIG_MAX; i++) {
 		int fits;
 
 		if (i >= rt_cfg.nr_req_sigs)
 			return 0;
-		fits = rt_stream_row(d0, d1, have, i);
+		fits = rt_stream_row(d0, d1, have, i, doubt);
 		if (fits == 1 || fits == 2)
 			return fits == 1;
 	}
@@ -211,7 +188,7 @@ static __always_inline u32 rt_stream_peek(struct rt_conn *c, const struct rt_uio
 					  u64 excess, u64 data[2])
 {
 	u64 whole = c->req_whole;
-	u64 have = excess < RT_SIG_LEN ? excess : RT_SIG_LEN;
+	u64 have = excess < RT_SIG_LEN ? excess : RT_SIG_LEN, left;
 
 	barrier_var(have);
 	barrier_var(whole);
@@ -219,9 +196,19 @@ static __always_inline u32 rt_stream_peek(struct rt_conn *c, const struct rt_uio
 		return 0;
 	if (whole < RT_REQ_HEAD_MAX && whole + have <= c->x.req_len)
 		return bpf_probe_read_kernel(data, have, c->x.heads + whole) ? 0 : have;
-	if (u->nr || bpf_probe_read_user(data, have, (void *)(u->base + skip)))
+	rt_pieces_begin(c, u, skip + have, skip);
+	for (u32 i = 0; i < RT_IOV_MAX && !c->piece_left; i++) {
+		if (!rt_pieces_next(c, u))
+			return 0;
+	}
+	/* Of pieces, the first that is not empty says enough. */
+	left = *(volatile u64 *)&c->piece_left;
+	if (have > left)
+		have = left;
+	barrier_var(have);
+	if (!have || have > RT_SIG_LEN)
 		return 0;
-	return have;
+	return bpf_probe_read_user(data, have, (void *)c->piece_at) ? 0 : have;
 }
 
 int rt_stream_enter(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now)
@@ -241,12 +228,14 @@ int rt_stream_enter(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now)
 	if (!u->base || c->tunnel || excess > n)
 		goto none;
 	have = rt_stream_peek(c, u, skip, excess, data);
-	/* An empty line that does not belong there (RFC 9112, section 2.2). */
-	if (have == 2 && data[0] == 0x0a0d) {
+	/* An empty line that does not belong there (RFC 9112, section 2.2), or half of it. */
+	if ((have == 2 && data[0] == 0x0a0d) ||
+	    (have == 1 && (data[0] == '\r' || data[0] == '\n'))) {
 		c->req_whole = bytes;
 		return 0;
 	}
-	if (!have || !rt_stream_begins(data[0], data[1], have))
+	/* Of a long head, the field that tells of a body may not have been seen. */
+	if (!have || !rt_stream_begins(data[0], data[1], have, !c->head_len))
 		goto none;
 
 	flags = x->flags;

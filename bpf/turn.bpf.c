@@ -151,6 +151,7 @@ int rt_turn_begin(struct rt_conn *c, u32 row, u32 probed, u64 pid_tgid)
 	}
 	if (!c->same)
 		c->head = RT_HEAD_NEW;
+	c->far = 0;
 	rt_turn_owner(c, pid_tgid);
 	return 0;
 }
@@ -158,12 +159,13 @@ int rt_turn_begin(struct rt_conn *c, u32 row, u32 probed, u64 pid_tgid)
 int rt_turn_request_bytes(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now)
 {
 	struct rt_exchange *x;
-	u32 len;
+	u32 len, fresh;
 
 	if (!c || !u)
 		return 0;
 	x = &c->x;
 	len = x->req_len;
+	fresh = c->fresh;
 	if (!u->base)
 		x->flags |= RT_X_REQ_BLIND;
 	/* The head grows only while it is whole, and while no response follows it.
@@ -178,8 +180,13 @@ int rt_turn_request_bytes(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 
 	x->req_end = now;
 	if (x->req_bytes > x->req_len)
 		x->flags |= RT_X_REQ_CUT;
+	/* The head is that of the request before, but for what was not kept of it. */
+	if (fresh && c->same && !c->head_len && n != c->req_whole)
+		c->head = RT_HEAD_NEW;
 	if (c->head == RT_HEAD_NEW)
 		rt_route_head(c);
+	if (c->far)
+		rt_far_scan(c, u, n);
 	if (x->req_bytes > c->req_whole)
 		rt_stream_enter(c, u, n, now);
 	return 0;

@@ -124,7 +124,10 @@ struct rt_conn {
 	u32 piece_next; /* entry of the iovec */
 	u32 piece_fill;
 	u32 piece_response; /* the operation is in the response's direction */
-	u32 pad4;
+	/* Of a head that goes on behind what is kept (far.bpf.c). */
+	u32 far; /* its end is looked for */
+	u64 far_pos; /* up to where */
+	u64 far_body; /* length of the body, as far as the kept fields tell */
 };
 
 _Static_assert(RT_RESP_HEAD_MAX >= RT_REQ_HEAD_MAX, "probe holds a request's head");

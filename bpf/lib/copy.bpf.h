@@ -90,4 +90,32 @@ static __always_inline int rt_uio_tail(struct rt_conn *c, const struct rt_uio *u
 	return 0;
 }
 
+/* The operation's n bytes but for the first `skip`, to be taken piece by piece: from
+ * piece_at, where piece_left bytes follow each other, while io_left are left in all. */
+static __always_inline void rt_pieces_begin(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 skip)
+{
+	c->piece_next = 0;
+	c->io_pos = skip;
+	c->io_left = u->base ? n - skip : 0;
+	c->piece_at = u->base + skip;
+	c->piece_left = u->nr ? 0 : n - skip;
+}
+
+/* Goes on to the next entry of the iovec, past bytes that are not wanted. 0: there is none. */
+static __always_inline int rt_pieces_next(struct rt_conn *c, const struct rt_uio *u)
+{
+	u32 next = c->piece_next;
+	struct iovec v;
+	u64 skip;
+
+	if (next >= u->nr || next >= RT_STREAM_IOV_MAX || rt_uio_entry(&v, u, next))
+		return 0;
+	skip = c->io_pos < v.iov_len ? c->io_pos : v.iov_len;
+	c->io_pos -= skip;
+	c->piece_next = next + 1;
+	c->piece_at = (u64)v.iov_base + skip;
+	c->piece_left = v.iov_len - skip;
+	return 1;
+}
+
 #endif /* REDTAP_COPY_BPF_H */

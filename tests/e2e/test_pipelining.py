@@ -136,6 +136,107 @@ def test_first_has_a_body_cut_at_every_byte(pair, redtap, trace):
     assert_told(agent, tracer, want)
 
 
+def cuts_of(long, near):
+    """Where to cut: some places anywhere, all of them around where something changes."""
+    there = {at + d for at in near for d in range(-10, 11)} | set(range(1, long, 37))
+    return sorted(at for at in there if 0 < at < long)
+
+
+def test_long_heads(pair, redtap, trace):
+    """Heads of which redtap keeps a part, cut in two and by vectors, with a request behind."""
+    agent, tracer = redtap(), trace()
+    want = collections.Counter()
+    for size in (470, 700, 3000):
+        first = get("/long", "Cookie: " + "c" * size)
+        data = first + get("/b")
+        for cut in cuts_of(len(data), (512, 1024, len(first), len(data))):
+            client, server = pair()
+            for piece in (data[:cut], data[cut:]):
+                parts = [piece[:100], piece[100:101], b"", piece[101:]]
+                assert client.sendmsg(parts) == len(piece)
+                assert take(server, len(piece)) == piece
+            out = answer(200) + answer(404, b"")
+            server.sendall(out)
+            assert take(client, len(out)) == out
+            want["/long", 200] += 1
+            want["/b", 404] += 1
+            client.close()
+            server.close()
+    assert_told(agent, tracer, want)
+
+
+def test_alike_but_for_what_follows(pair, redtap, trace):
+    """One connection: alone, then in pairs, with the same first bytes each time."""
+    agent, tracer = redtap(), trace()
+    want = collections.Counter()
+    for size in (10, 700):
+        client, server = pair()
+        first = get("/a", "Cookie: " + "c" * size)
+        for data, n in ((first, 1), (first, 1), (first * 2, 2), (first, 1), (first * 5, 5)):
+            client.sendall(data)
+            take(server, len(data))
+            server.sendall(answer(200) * n)
+            take(client, len(answer(200)) * n)
+            want["/a", 200] += n
+        client.close()
+        server.close()
+    assert_told(agent, tracer, want)
+
+
+def test_one_request_each_stays_cheap(pair, redtap):
+    """Nobody pipelines: bodies, long heads, pieces, an empty line too many."""
+    agent = redtap()
+    client, server = pair()
+    asked = 0
+    for i in range(30):
+        for data in (
+            get("/a"),
+            get("/a", method="POST", body=b"GET / HTTP/1.1"),
+            get("/a", method="POST", body=b"b" * 900),
+            get("/a", method="POST", body=b"b") + b"\r\n",
+            get("/a", "Cookie: " + "c" * 1000),
+            get("/a", "Cookie: " + "c" * 1000, method="POST", body=b"b" * 900),
+        ):
+            cut = len(data) - 1 - (i * 37) % (len(data) - 1)
+            for piece in (data[:cut], data[cut:]):
+                client.sendall(piece)
+                take(server, len(piece))
+            server.sendall(answer(200))
+            take(client, len(answer(200)))
+            asked += 1
+    m = agent.settle()
+    assert m.server_count() == m.client_count() == asked
+    assert m.sum("redtap_exchanges_streamed_total") == 0
+
+
+def test_unix_sockets(netns, redtap, trace, tmp_path):
+    """The same over a Unix socket, whose end nothing tells."""
+    agent, tracer = redtap(), trace()
+    listener = netns.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "s"))
+    listener.listen()
+    client = netns.socket(socket.AF_UNIX)
+    client.connect(str(tmp_path / "s"))
+    server, _ = listener.accept()
+    data = get("/a") + get("/b") + get("/c")
+    client.sendall(data)
+    take(server, len(data))
+    server.sendall(answer(200) + answer(404))
+    take(client, len(answer(200) + answer(404)))
+    agent.wait_metrics(
+        lambda m: m.server_count() == m.client_count() == 2 == m.conservation()["in_flight"]
+    )
+    server.close()
+    client.close()
+    listener.close()
+    m = agent.settle()
+    m.assert_conserved()
+    for role in ("server", "client"):
+        tracer.wait_for(3, role=role)
+        assert told(tracer, role) == {("/a", 200): 1, ("/b", 404): 1, ("/c", 0): 1}
+        assert tracer.exchanges(role=role, path="/c")[0]["error"] in ("connection_closed", "timeout")
+
+
 def test_answers_cut_at_every_byte(pair, redtap, trace):
     """Three answers, one of them interim and one of chunks, cut in two writes at each byte."""
     agent, tracer = redtap(), trace()

@@ -46,6 +46,8 @@ static const struct {
 	{"half a body", false, false, false, "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n123",
 	 "+41"},
 	{"no request", false, false, false, A "hello world\r\n\r\n", "28.0 !"},
+	{"letters without an end", false, false, false, A LINE128, "28.0 !"},
+	{"a letter too many in the version", true, false, false, "HTTP/1.1x", "!"},
 	{"two lengths", false, false, false,
 	 "POST / HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc", "!"},
 	{"twice the same length", false, false, false,

@@ -129,6 +129,18 @@ static bool framed(struct rt_http1_reader *r)
 	return true;
 }
 
+/* Whether this much of a first line can become one. */
+static bool plausible(const struct rt_http1_reader *r)
+{
+	struct rt_slice head = {r->head, r->head_len};
+	struct rt_cur c = rt_cur_init(head);
+	struct rt_op op = {0};
+
+	if (r->response)
+		return rt_http1_status(head) >= 0;
+	return rt_http1_request_line(&c, r->head_len == sizeof(r->head), &op) != RT_PARSE_BAD;
+}
+
 /* A line of the head is whole. */
 static enum rt_read head_line(struct rt_http1_reader *r)
 {
@@ -197,7 +209,9 @@ static enum rt_read step(struct rt_http1_reader *r, struct rt_cur *c)
 			begin(r);
 		return RT_READ_MORE;
 	case HEAD:
-		return take_line(r, c) ? head_line(r) : RT_READ_MORE;
+		if (take_line(r, c))
+			return head_line(r);
+		return r->named || plausible(r) ? RT_READ_MORE : RT_READ_LOST;
 	case NO_BODY:
 		return end(r);
 	case BODY:

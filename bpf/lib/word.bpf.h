@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Eight bytes at a time. */
+#ifndef REDTAP_WORD_BPF_H
+#define REDTAP_WORD_BPF_H
+
+#include "lib/maps.bpf.h"
+
+#define BYTES(b) (0x0101010101010101ull * (b))
+
+/* Bit 7 of each byte of w that is `byte`, exactly. */
+static __always_inline u64 rt_bytes_equal(u64 w, u64 bytes)
+{
+	u64 x = w ^ bytes;
+
+	return ~(((x & BYTES(0x7f)) + BYTES(0x7f)) | x | BYTES(0x7f));
+}
+
+/* How many bytes precede the lowest one marked in `marks`, which is not 0. */
+static __always_inline u32 rt_bytes_before(u64 marks)
+{
+	u64 lowest = (marks & -marks) >> 7;
+
+	return ((lowest - 1) & BYTES(1)) * BYTES(1) >> 56;
+}
+
+/* Line ends of this word that an empty line ends with: LF LF, or LF CR LF; the first ones
+ * may stand in the word before, whose marks those are. */
+static __always_inline u64 rt_word_blank(u64 lf, u64 cr, u64 lf_before, u64 cr_before)
+{
+	return (lf & (lf << 8 | lf_before >> 56)) |
+	       (lf & (cr << 8 | cr_before >> 56) & (lf << 16 | lf_before >> 48));
+}
+
+#endif /* REDTAP_WORD_BPF_H */
