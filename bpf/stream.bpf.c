@@ -182,38 +182,53 @@ int rt_stream_begins(u64 d0, u64 d1, u32 have, u32 doubt)
 	return 0;
 }
 
-/* The first bytes behind the request that the turn began with. Returns how many; 0: they
- * cannot be read. `skip` of the operation's bytes precede them. */
-static __always_inline u32 rt_stream_peek(struct rt_conn *c, const struct rt_uio *u, u64 skip,
-					  u64 excess, u64 data[2])
+/* Finds the first piece that is not empty. 0: there is none. */
+int rt_stream_piece(struct rt_conn *c, const struct rt_uio *u)
 {
-	u64 whole = c->req_whole;
-	u64 have = excess < RT_SIG_LEN ? excess : RT_SIG_LEN, left;
+	if (!c || !u)
+		return 0;
+	for (u32 i = 0; i < RT_IOV_MAX; i++) {
+		if (c->piece_left)
+			return 1;
+		if (!rt_pieces_next(c, u))
+			return 0;
+	}
+	return 0;
+}
 
+/* The first bytes behind the request that the turn began with, to the probe, which is free
+ * in a request turn. Returns how many; 0: they cannot be read. `skip` of the operation's
+ * bytes precede them. */
+int rt_stream_peek(struct rt_conn *c, const struct rt_uio *u, u64 skip, u64 excess)
+{
+	u64 have = excess < RT_SIG_LEN ? excess : RT_SIG_LEN, left, whole;
+
+	if (!c || !u)
+		return 0;
+	whole = c->req_whole;
+	c->probe[0] = c->probe[1] = 0;
 	barrier_var(have);
 	barrier_var(whole);
 	if (have > RT_SIG_LEN)
 		return 0;
 	if (whole < RT_REQ_HEAD_MAX && whole + have <= c->x.req_len)
-		return bpf_probe_read_kernel(data, have, c->x.heads + whole) ? 0 : have;
+		return bpf_probe_read_kernel(c->probe, have, c->x.heads + whole) ? 0 : have;
 	rt_pieces_begin(c, u, skip + have, skip);
-	for (u32 i = 0; i < RT_IOV_MAX && !c->piece_left; i++) {
-		if (!rt_pieces_next(c, u))
-			return 0;
-	}
-	/* Of pieces, the first that is not empty says enough. */
+	if (!rt_stream_piece(c, u))
+		return 0;
+	/* Of pieces, the first says enough. */
 	left = *(volatile u64 *)&c->piece_left;
 	if (have > left)
 		have = left;
 	barrier_var(have);
 	if (!have || have > RT_SIG_LEN)
 		return 0;
-	return bpf_probe_read_user(data, have, (void *)c->piece_at) ? 0 : have;
+	return bpf_probe_read_user(c->probe, have, (void *)c->piece_at) ? 0 : have;
 }
 
 int rt_stream_enter(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now)
 {
-	u64 whole, bytes, excess, skip, data[2] = {};
+	u64 whole, bytes, excess, skip, first;
 	struct rt_exchange *x;
 	u32 have, size, flags, len;
 
@@ -227,15 +242,15 @@ int rt_stream_enter(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now)
 	/* Only of this operation the bytes can be read. */
 	if (!u->base || c->tunnel || excess > n)
 		goto none;
-	have = rt_stream_peek(c, u, skip, excess, data);
+	have = rt_stream_peek(c, u, skip, excess);
+	first = c->probe[0];
 	/* An empty line that does not belong there (RFC 9112, section 2.2), or half of it. */
-	if ((have == 2 && data[0] == 0x0a0d) ||
-	    (have == 1 && (data[0] == '\r' || data[0] == '\n'))) {
+	if ((have == 2 && first == 0x0a0d) || (have == 1 && (first == '\r' || first == '\n'))) {
 		c->req_whole = bytes;
 		return 0;
 	}
 	/* Of a long head, the field that tells of a body may not have been seen. */
-	if (!have || !rt_stream_begins(data[0], data[1], have, !c->head_len))
+	if (!have || !rt_stream_begins(first, c->probe[1], have, !c->head_len))
 		goto none;
 
 	flags = x->flags;
