@@ -18,6 +18,8 @@ from lib import load
 from lib.util import SLOW, wait_until
 
 DEPTHS = [1, 2, 16, 64]
+# All bytes go through the ring, also those of bodies: room for a machine that is busy.
+ROOMY = ["--ring-size", str(64 << 20)]
 MS = 1_000_000
 
 
@@ -311,7 +313,7 @@ def test_depths_by_nginx(netns, redtap, trace, tmp_path, depth):
     """Batches of mixed paths and statuses: as the client was answered, as nginx logged."""
     nginx = load.Nginx(netns, tmp_path, extra=STATUSES)
     (nginx.www / "big").write_bytes(b"b" * 300_000)
-    agent, tracer = redtap(), trace()
+    agent, tracer = redtap(*ROOMY), trace(*ROOMY)
     rand = random.Random(depth)
     want = collections.Counter()
     for _ in range(3):
@@ -341,7 +343,7 @@ def test_all_kinds_of_answers(netns, redtap, trace, tmp_path, depth):
     """Chunks, big answers, late ones, none at all, bodies that are uploaded: by httpd.py."""
     (log := tmp_path / "log").touch()
     netns.server("httpd.py", 8000, "--log", log)
-    agent, tracer = redtap(), trace()
+    agent, tracer = redtap(*ROOMY), trace(*ROOMY)
     rand = random.Random(depth)
     want, paths = collections.Counter(), []
     kinds = ["/status/200", "/status/204", "/status/304", "/status/404", "/status/500"]
@@ -525,7 +527,7 @@ def test_wrk(netns, redtap, tmp_path):
     """Depth 16 at full speed: as many as nginx logged, unless a loss says that some are missing."""
     nginx = load.Nginx(netns, tmp_path, log_format="line", extra=STATUSES)
     (script := tmp_path / "pipeline.lua").write_text(PIPELINE)
-    agent = redtap("--ring-size", str(32 << 20))
+    agent = redtap(*ROOMY)
     load.wrk(netns, "http://127.0.0.1:8080", threads=1, connections=16, seconds=3, script=script)
     logged = nginx.lines()
     m = agent.settle()
