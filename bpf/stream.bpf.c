@@ -37,7 +37,7 @@ int rt_stream_flush(struct rt_conn *c)
 	chunk->size = size;
 	if (chunk->upto < chunk->pos + fill)
 		chunk->upto = chunk->pos + fill;
-	/* The last quarter of the ring is for ends, and for what does not come in floods. */
+	/* The last part of the ring is for ends, and for what does not come in floods. */
 	if (rt_ring_fill() > rt_cfg.ring_keep ||
 	    bpf_ringbuf_output(&rt_ring, chunk, size, rt_ring_flags())) {
 		rt_stat_inc(RT_STAT_LOST_RING_FULL);

@@ -59,7 +59,7 @@ int rt_turn_finish(struct rt_conn *c, u64 now)
 	size = rt_exchange_size(x);
 	if (size > sizeof(*x))
 		return 0;
-	/* The last quarter of the ring is for those that nothing else tells of. */
+	/* The last part of the ring is for those that nothing else tells of. */
 	countable = x->rule;
 	if (countable && rt_ring_fill() > rt_cfg.ring_keep && rt_route_lost(c)) {
 		rt_stat_inc(RT_STAT_LOST_RING_FULL);

@@ -57,7 +57,7 @@ static const struct {
 static char libbpf_reason[256];
 
 __attribute__((format(printf, 2, 0))) static int libbpf_log(enum libbpf_print_level level,
-							   const char *fmt, va_list args)
+							    const char *fmt, va_list args)
 {
 	char line[512];
 
@@ -106,6 +106,9 @@ static bool is_resp_row(const struct rt_sig *sig)
 	return sig->kind == RT_SIG_RESPONSE || sig->kind == RT_SIG_INTERIM;
 }
 
+/* Of the ring, what is kept for records of what is counted nowhere else: at most so much. */
+#define RT_RING_KEPT (256u << 10)
+
 /* THREAD_SIZE of x86-64 and arm64 (arch/.../include/asm/thread_info.h, memory.h). */
 static u32 kernel_stack_size(void)
 {
@@ -117,11 +120,12 @@ static u32 kernel_stack_size(void)
 static int fill_config(struct rt_bpf_cfg *c, const struct rt_bpf *b, const struct rt_config *cfg,
 		       const struct rt_sig *sigs, u32 nr_sigs)
 {
+	u64 kept = cfg->ring_size / 4;
 	struct stat ns;
 
 	/* The consumer comes by time; a burst that it does not foresee wakes it. */
 	c->ring_wake = cfg->ring_size / 2;
-	c->ring_keep = cfg->ring_size / 4 * 3;
+	c->ring_keep = cfg->ring_size - (kept < RT_RING_KEPT ? kept : RT_RING_KEPT);
 	c->idle_ns = 400 * 1000000ull;
 	/* Two sweeps a second: still within two seconds of the last byte. */
 	c->long_idle_ns = 1200 * 1000000ull;
@@ -199,8 +203,7 @@ static int event_id(int tracefs, const char *event)
 
 /* By the event's id, read through our own descriptor of tracefs: libbpf wants it
  * mounted at a fixed place. */
-static int attach_event(struct rt_bpf *b, struct bpf_program *prog, int tracefs,
-			const char *event)
+static int attach_event(struct rt_bpf *b, struct bpf_program *prog, int tracefs, const char *event)
 {
 	struct perf_event_attr attr = {.type = PERF_TYPE_TRACEPOINT, .size = sizeof(attr)};
 	int id = event_id(tracefs, event), pfd, err;
@@ -234,10 +237,10 @@ static int attach_events(struct rt_bpf *b)
 		if (err && !(events[i].optional && err == -ENOENT)) {
 			snprintf(libbpf_reason, sizeof(libbpf_reason), "tracepoint %s: %s%s",
 				 events[i].event, strerror(-err),
-				 err == -EACCES && !rt_features__has_cap(RT_CAP_SYS_ADMIN) ?
-					 "; where kernel.perf_event_paranoid is 3, it takes "
-					 "CAP_SYS_ADMIN" :
-					 "");
+				 err == -EACCES && !rt_features__has_cap(RT_CAP_SYS_ADMIN)
+					 ? "; where kernel.perf_event_paranoid is 3, it takes "
+					   "CAP_SYS_ADMIN"
+					 : "");
 			return err;
 		}
 	}
@@ -395,8 +398,8 @@ static int check_basics(const struct rt_config *cfg, char *errbuf, size_t errlen
 	return 0;
 }
 
-static int choose_backend(struct rt_bpf *b, const struct rt_config *cfg,
-			  const struct rt_sig *sigs, u32 nr_sigs, char *errbuf, size_t errlen)
+static int choose_backend(struct rt_bpf *b, const struct rt_config *cfg, const struct rt_sig *sigs,
+			  u32 nr_sigs, char *errbuf, size_t errlen)
 {
 	const struct rt_backend *be;
 	char why[400] = "";
@@ -421,7 +424,8 @@ static int choose_backend(struct rt_bpf *b, const struct rt_config *cfg,
 			 libbpf_reason[0] ? libbpf_reason : strerror(-err));
 		rt_debug("backend %s does not load: %s", be->name, strerror(-err));
 	}
-	snprintf(errbuf, errlen, "no capture backend works here%s%s (%s); `redtap doctor` tells more",
+	snprintf(errbuf, errlen,
+		 "no capture backend works here%s%s (%s); `redtap doctor` tells more",
 		 *cfg->btf ? " with the types of --btf " : "", cfg->btf, why);
 	/* The verifier's -EINVAL is no mistake of the user's. */
 	return err == -EINVAL ? -ENOTSUP : err;
