@@ -191,7 +191,7 @@ $(BUILD)/bench/%.bpf.o: tests/bench/%.bpf.c $(BUILD)/.flags
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/bench/empty_cost: tests/bench/empty_cost.c $(BUILD)/.flags
+$(BUILD)/bench/empty_cost $(BUILD)/bench/swarm: $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/.flags
 	$(call msg,BENCH,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(REDTAP_CFLAGS) $(CFLAGS) -o $@ $< $(LIBS)
@@ -246,7 +246,7 @@ e2e: all ## end-to-end and BPF tests (root)
 
 test-programs: $(UNIT_BIN) $(SAN_BIN) $(FUZZ_BIN) ## build all test programs, run none
 
-bench-programs: $(BENCH_BIN) $(BENCH_BPF) $(BUILD)/bench/empty_cost
+bench-programs: $(BENCH_BIN) $(BENCH_BPF) $(BUILD)/bench/empty_cost $(BUILD)/bench/swarm
 
 bench: ## measure overhead, exactness, memory and start time: one table (root)
 	@tools/setup.sh build bench

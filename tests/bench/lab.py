@@ -79,17 +79,15 @@ def wait_until(what, condition, seconds=10):
         time.sleep(0.02)
 
 
-class Lab:
-    """nginx on CPU 0, wrk on the last CPU, in one network namespace."""
+class Space:
+    """A network namespace, a folder, and the processes started with them."""
 
-    def __init__(self, build, seconds):
-        self.seconds = seconds  # of a load run, where nothing else is said
+    def __init__(self, build):
         self.build = pathlib.Path(build).resolve()
         self.ns = f"redtap-bench-{os.getpid()}"
         self.idle_ns = f"{self.ns}-idle"  # a namespace in which nothing happens
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="redtap-bench-"))
         self.children = []
-        self.wrk_cpu = max(os.sched_getaffinity(0))
 
     def __enter__(self):
         try:
@@ -97,7 +95,7 @@ class Lab:
             for ns in (self.ns, self.idle_ns):
                 subprocess.run(["ip", "netns", "add", ns], check=True)
             subprocess.run(["ip", "-n", self.ns, "link", "set", "lo", "up"], check=True)
-            self._start_nginx()
+            self.start()
         except BaseException:
             self.__exit__()
             raise
@@ -109,6 +107,9 @@ class Lab:
         for ns in (self.ns, self.idle_ns):
             subprocess.run(["ip", "netns", "del", ns], check=False, stderr=subprocess.DEVNULL)
         shutil.rmtree(self.dir, ignore_errors=True)
+
+    def start(self):
+        """What stands ready in the namespace."""
 
     def spawn(self, command, inside=False, **kw):
         if inside:
@@ -127,7 +128,16 @@ class Lab:
                 child.kill()
                 child.wait()
 
-    def _start_nginx(self):
+
+class Lab(Space):
+    """nginx on CPU 0, wrk on the last CPU, in one network namespace."""
+
+    def __init__(self, build, seconds):
+        super().__init__(build)
+        self.seconds = seconds  # of a load run, where nothing else is said
+        self.wrk_cpu = max(os.sched_getaffinity(0))
+
+    def start(self):
         conf = self.dir / "nginx.conf"
         conf.write_text(NGINX_CONF.format(dir=self.dir, port=PORT,
                                           mask=1 << min(os.sched_getaffinity(0))))
