@@ -3,8 +3,9 @@
  * The sweep, twice a second: iterators over both state maps, run by user space
  * reading them; where the kernel has none, user space walks over the hash map and
  * calls a program for each key. A silent exchange is reported with RT_X_IDLE, so
- * that user space can count it when its own framing says it is complete; every
- * exchange in flight is tallied; states of sockets that are gone are finished.
+ * that user space can count it when its own framing says it is complete; exchanges
+ * in flight are tallied, those that rest every few seconds only; states of sockets
+ * that are gone are finished.
  *
  * Records go through the iterator's own buffer, or that of the call (`box`, else
  * NULL), so none of them is ever lost.
@@ -66,6 +67,18 @@ static __always_inline int rt_sweep_exchange(struct seq_file *seq, struct rt_swe
 	return err;
 }
 
+/* Set by user space for one sweep: tell of every exchange. */
+volatile u32 rt_sweep_all = 0;
+
+/* It was reported as silent for long, and not a byte came since: user space knows
+ * it. Most connections are like that. Looked at without the lock: a turn that
+ * begins meanwhile is met by the next sweep. */
+static __always_inline bool rt_sweep_rests(const struct rt_conn *c)
+{
+	return !rt_sweep_all && c->phase == RT_PHASE_RESP && c->idle_stage == 2 &&
+	       c->idle_bytes == c->x.resp_bytes && !c->uncounted;
+}
+
 /* 1: call again for this element. */
 static __always_inline int rt_sweep_locked(struct seq_file *seq, struct rt_swept *box,
 					   struct rt_conn *c, u64 now)
@@ -100,7 +113,7 @@ int rt_sweep_socks(struct bpf_iter__bpf_sk_storage_map *ctx)
 	struct rt_conn *c = ctx->value;
 	int again;
 
-	if (!c || !rt_conn_trylock(c))
+	if (!c || rt_sweep_rests(c) || !rt_conn_trylock(c))
 		return 0;
 	again = rt_sweep_locked(seq, NULL, c, bpf_ktime_get_ns());
 	rt_conn_unlock(c);
@@ -117,7 +130,7 @@ static __always_inline int rt_sweep_hashed(struct seq_file *seq, struct rt_swept
 	if (!rt_conn_trylock(c))
 		return 0;
 	if (rt_conn_alive(c)) {
-		again = rt_sweep_locked(seq, box, c, now);
+		again = rt_sweep_rests(c) ? 0 : rt_sweep_locked(seq, box, c, now);
 		rt_conn_unlock(c);
 		return again;
 	}

@@ -34,6 +34,10 @@
  * the syscall backend. Allocated on demand. */
 #define RT_CONN_HASH_MAX 65536
 
+/* Each sweep looks at every socket, and tells of those that have something new; each
+ * so many it tells of all, so that user space finds out whose end it missed. */
+#define RT_SWEEP_ALL_EVERY 8
+
 /* Scope (scope.bpf.h): entries of each kind. */
 #define RT_SCOPE_NETNS_MAX 64
 #define RT_SCOPE_PID_MAX 1024

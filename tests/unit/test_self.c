@@ -197,7 +197,7 @@ static void test_counts_arrive(void **state)
 	record(t, S, 0, GET, FULL, 0);
 	t->x.size = 8;
 	assert_int_equal(feed(t), BAD);
-	for (int i = 0; i < 10; i++) {
+	for (int i = 0; i < 3 * RT_SWEEP_ALL_EVERY; i++) {
 		rt_finisher__sweep_begin(t->f);
 		for (a.conn_id = 100; a.conn_id < 104; a.conn_id++)
 			rt_finisher__active(t->f, &a);

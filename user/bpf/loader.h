@@ -22,6 +22,7 @@ struct rt_bpf {
 	struct rt_scope scope;
 	struct bpf_link *links[RT_LINKS_MAX];
 	size_t nr_links;
+	u32 sweeps; /* so far */
 	struct bpf_link *sweep_socks;
 	struct bpf_link *sweep_conns;
 	struct ring_buffer *ring;

@@ -104,9 +104,12 @@ static int sweep_one(struct bpf_link *link, rt_record_fn fn, void *ctx)
 
 int rt_bpf__sweep(struct rt_bpf *b, rt_record_fn fn, void *ctx)
 {
-	int err = sweep_one(b->sweep_socks, fn, ctx);
-	int err2 = b->iter ? sweep_one(b->sweep_conns, fn, ctx) : rt_walk__sweep(b, fn, ctx);
+	int err, err2;
 
+	__atomic_store_n(&b->skel->bss->rt_sweep_all, b->sweeps++ % RT_SWEEP_ALL_EVERY == 0,
+			 __ATOMIC_RELEASE);
+	err = sweep_one(b->sweep_socks, fn, ctx);
+	err2 = b->iter ? sweep_one(b->sweep_conns, fn, ctx) : rt_walk__sweep(b, fn, ctx);
 	rt_exes__forget_unread(b, rt_clock__mono());
 	return err ? err : err2;
 }
@@ -146,8 +149,7 @@ size_t rt_bpf__programs(const struct rt_bpf *b, struct rt_prog_info *ret, size_t
 		if (bpf_obj_get_info_by_fd(fd, &info, &len))
 			continue;
 		ret[n++] = (struct rt_prog_info){bpf_program__name(prog), info.run_cnt,
-						 info.run_time_ns,
-						 info.recursion_misses};
+						 info.run_time_ns, info.recursion_misses};
 	}
 	return n;
 }

@@ -17,11 +17,15 @@
 #include <stdlib.h>
 
 #include <uthash.h>
+#include <utlist.h>
 
 #include "util/hash.h"
 
 /* Exchanges reported by silence and not yet ended: at most one per open connection. */
 #define RT_SILENT_MAX (1u << 20)
+/* Sweeps that such an exchange may be missing from before its end counts as lost:
+ * the kernel leaves out those that rest, but for one sweep of so many. */
+#define RT_SILENT_ROUNDS (2 * RT_SWEEP_ALL_EVERY)
 
 struct silent_key {
 	u64 conn_id;
@@ -31,7 +35,11 @@ struct silent_key {
 struct silent {
 	struct silent_key key;
 	u32 round; /* sweep that last saw it */
+	u32 pid;
+	u8 proto;
+	u8 role;
 	bool told;
+	struct silent *prev, *next; /* finisher->waiting, until it is told */
 	UT_hash_handle hh;
 };
 
@@ -57,6 +65,8 @@ static void forget(struct rt_finisher *f, struct silent *s, bool lost)
 {
 	if (lost && !s->told)
 		rt_finisher__count(&f->counts.evicted);
+	if (!s->told)
+		DL_DELETE(f->waiting, s);
 	HASH_DEL(f->silent, s);
 	free(s);
 }
@@ -94,6 +104,10 @@ static struct silent *remember(struct rt_finisher *f, const struct rt_exchange *
 		return NULL;
 	s->key = (struct silent_key){x->conn_id, x->seq};
 	s->round = f->round;
+	s->pid = x->pid;
+	s->proto = x->proto;
+	s->role = x->role;
+	DL_APPEND(f->waiting, s);
 	HASH_ADD(hh, f->silent, key, sizeof(s->key), s);
 	return s;
 }
@@ -293,8 +307,10 @@ void rt_finisher__exchange(struct rt_finisher *f, struct rt_meta *meta, const st
 		rt_finisher__count(&f->counts.rejected);
 		return;
 	case VERDICT_FINISHED:
-		if (!over)
+		if (!over) {
 			s->told = true;
+			DL_DELETE(f->waiting, s);
+		}
 		tell(f, meta, x, &op, false);
 		return;
 	case VERDICT_ABORTED:
@@ -341,16 +357,43 @@ void rt_finisher__active(struct rt_finisher *f, const struct rt_active *a)
 		f->active(f->ctx, a);
 }
 
+/* The sweep left them out, as nothing happened to them. */
+static void tally_resting(struct rt_finisher *f)
+{
+	struct silent *s;
+
+	DL_FOREACH(f->waiting, s)
+	{
+		struct rt_active a = {
+			.pid = s->pid,
+			.conn_id = s->key.conn_id,
+			.seq = (u32)s->key.seq,
+			.proto = s->proto,
+			.role = s->role,
+		};
+
+		if (s->round == f->round)
+			continue;
+		f->seen_in_flight++;
+		if (f->active)
+			f->active(f->ctx, &a);
+	}
+}
+
 void rt_finisher__sweep_end(struct rt_finisher *f)
 {
 	struct silent *s, *tmp;
 
-	HASH_ITER(hh, f->silent, s, tmp)
-	{
-		if (f->round - s->round > RT_SILENT_ROUNDS)
-			forget(f, s, true);
+	/* Half a million of them may be there. */
+	if (f->round % RT_SWEEP_ALL_EVERY == 0) {
+		HASH_ITER(hh, f->silent, s, tmp)
+		{
+			if (f->round - s->round > RT_SILENT_ROUNDS)
+				forget(f, s, true);
+		}
 	}
 	rt_streams__sweep_end(f->streams);
+	tally_resting(f);
 	__atomic_store_n(&f->counts.in_flight, f->seen_in_flight, __ATOMIC_RELAXED);
 }
 

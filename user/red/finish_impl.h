@@ -14,14 +14,12 @@ struct rt_finisher {
 	rt_active_fn active;
 	void *ctx;
 	struct silent *silent;
+	struct silent *waiting; /* of those, what is not told yet */
 	struct rt_streams *streams;
 	u32 round;
 	u64 seen_in_flight; /* during a sweep */
 	struct rt_finish_counts counts;
 };
-
-/* Sweeps that something may be missing from before its end counts as lost. */
-#define RT_SILENT_ROUNDS 5
 
 static inline void rt_finisher__count(u64 *c)
 {

@@ -25,6 +25,8 @@
 #define PENDING_MAX	4096
 #define PENDING_ALL_MAX 65536
 #define SILENCE_NS	1000000000ull
+/* Sweeps that one may be missing from before its end counts as lost. */
+#define RT_STREAM_ROUNDS 5
 
 struct request {
 	struct request *next;
@@ -518,7 +520,7 @@ void rt_streams__sweep_end(struct rt_streams *all)
 
 	HASH_ITER(hh, all->table, s, tmp)
 	{
-		if (all->f->round - s->round > RT_SILENT_ROUNDS)
+		if (all->f->round - s->round > RT_STREAM_ROUNDS)
 			drop(all, s);
 	}
 }
