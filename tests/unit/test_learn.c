@@ -137,6 +137,13 @@ static void learn(struct fixture *t, u64 key, u16 status, u32 id)
 	rt_learn__rule(t->l, key, status, &id, sizeof(id), make, &m, t->now);
 }
 
+static void learn_other(struct fixture *t, u64 key, u16 status, u32 id)
+{
+	struct making m = {t, id};
+
+	rt_learn__other(t->l, key, status, &id, sizeof(id), make, &m, t->now);
+}
+
 static const struct k_request quick = {
 	.duration = 2000, .ttfb = 1000, .request = 70, .response = 9};
 
@@ -289,7 +296,7 @@ static struct k_request random_request(u64 *state)
 
 static void test_random_values(void **state)
 {
-	struct fixture *t = start(8);
+	struct fixture *t = start(12);
 	u64 seed = 0x5eed0001;
 
 	for (u32 id = 1; id <= 8; id++)
@@ -401,6 +408,52 @@ static void test_slots_run_out(void **state)
 	fold(t);
 	check(&t->whats[0]);
 	check(t->current[3]);
+	finish(t);
+}
+
+/* Rules without a path have slots that no other takes, and are not dropped to make room:
+ * what they stand for, an overflowing ring, comes without notice. */
+static void test_room_without_a_path(void **state)
+{
+	struct fixture *t = start(8);
+
+	for (u32 i = 1; i <= 8; i++)
+		learn(t, i, 200, i);
+	assert_int_equal(t->k.nr_rules, 6);
+	learn_other(t, 100, 200, 100);
+	learn_other(t, 101, 200, 101);
+	learn_other(t, 102, 200, 102);
+	assert_int_equal(t->k.nr_rules, 8);
+	/* Unused for a while, and slots are short all the time. */
+	while (t->now < 1300 * SECOND) {
+		learn(t, 7, 200, 7);
+		fold(t);
+	}
+	assert_false(request(t, 1, 200, 1));
+	assert_true(request(t, 100, 200, 100));
+	assert_true(request(t, 101, 200, 101));
+	fold(t);
+	for (u32 w = 0; w < t->made; w++)
+		check(&t->whats[w]);
+	finish(t);
+}
+
+/* Of processes that came and went: when it is the rules that are short, they go like any. */
+static void test_crowd_without_a_path(void **state)
+{
+	struct fixture *t = start(4);
+
+	fold(t);
+	for (u64 key = 1; key <= RT_RULES_MAX; key++)
+		learn_other(t, key, 200, 1);
+	while (t->now < 1012 * SECOND)
+		fold(t);
+	assert_int_equal(t->k.nr_rules, RT_RULES_MAX);
+	for (u32 i = 0; i < 300; i++) {
+		learn(t, RT_RULES_MAX + 1, 200, 2);
+		fold(t);
+	}
+	assert_int_equal(t->k.nr_rules, 1);
 	finish(t);
 }
 
@@ -632,6 +685,8 @@ int main(void)
 		cmocka_unit_test(test_counters_wrap),
 		cmocka_unit_test(test_statuses),
 		cmocka_unit_test(test_slots_run_out),
+		cmocka_unit_test(test_room_without_a_path),
+		cmocka_unit_test(test_crowd_without_a_path),
 		cmocka_unit_test(test_rules_run_out),
 		cmocka_unit_test(test_aging),
 		cmocka_unit_test(test_forget_while_counts_arrive),

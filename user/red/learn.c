@@ -24,12 +24,18 @@
 #define SPARE_NS    (5 * 1000000000ull)
 #define DRAIN_NS    500000000ull
 #define AGE_SOON_NS (5 * 1000000000ull) /* when there is no room */
+/* Rules without a path are for what nobody foresees, a ring that overflows: they stay for
+ * longer, and a quarter of the slots is theirs. Without one, requests would be missing. */
+#define OTHER_NS       (600 * 1000000000ull)
+#define OTHER_SHARE(n) ((n) / 4)
 /* Requests that may be counted while a histogram is read. */
 #define TORN_MAX 65536
 
 struct rule {
 	struct rt_rule kernel;
 	bool wanted; /* asked for since the last look for use */
+	bool other;  /* without a path */
+	u64 used;    /* when it was last found so; 0: never yet */
 	UT_hash_handle hh;
 };
 
@@ -51,6 +57,7 @@ struct slot {
 	u64 since;  /* while DRAINING: the first fold; 0: none yet */
 	bool again; /* counters that belong together may become visible one by one */
 	bool by_id; /* found by its id; not one that the kernel gave away */
+	bool route; /* made for a rule with a path */
 	struct rt_cell sums;
 	struct seen seen;
 	UT_hash_handle hh; /* while USED */
@@ -63,12 +70,14 @@ struct rt_learn {
 	u32 nr_slots;
 	u32 hint;	    /* no slot below is free */
 	u32 high;	    /* no slot from here on was ever used */
+	u32 nr_routes;	    /* slots of rules with a path */
 	struct slot *slots; /* grows as they are used */
 	struct slot *by_id;
 	struct rule *rules;
 	u64 aged;
 	u64 spared;
-	bool full;
+	bool full;    /* slots or rules were short since the last look for use */
+	bool crowded; /* rules were */
 	u64 recent[RECENT_SLOTS];
 	u64 known[KNOWN_SLOTS]; /* key and status, since the last look for use */
 };
@@ -123,15 +132,18 @@ static struct slot *slot_find(struct rt_learn *l, const u8 id[RT_LEARN_ID_MAX])
 	return s;
 }
 
-static bool slots_left(struct rt_learn *l)
+static bool slots_left(struct rt_learn *l, bool other)
 {
+	if (!other && l->nr_routes >= l->nr_slots - OTHER_SHARE(l->nr_slots))
+		return false;
 	while (l->hint < l->nr_slots && l->slots[l->hint].state != FREE)
 		l->hint++;
 	return l->hint < l->nr_slots;
 }
 
 /* There is one left. */
-static struct slot *slot_new(struct rt_learn *l, const u8 id[RT_LEARN_ID_MAX], void *what)
+static struct slot *slot_new(struct rt_learn *l, const u8 id[RT_LEARN_ID_MAX], bool other,
+			     void *what)
 {
 	struct slot *s = &l->slots[l->hint];
 
@@ -141,6 +153,8 @@ static struct slot *slot_new(struct rt_learn *l, const u8 id[RT_LEARN_ID_MAX], v
 	s->what = what;
 	s->rules = 0;
 	s->state = USED;
+	s->route = !other;
+	l->nr_routes += s->route;
 	s->by_id = true;
 	HASH_ADD(hh, l->by_id, id, sizeof(s->id), s);
 	return s;
@@ -163,6 +177,8 @@ static void slot_free(struct rt_learn *l, struct slot *s)
 		l->release(s->what);
 	s->what = NULL;
 	s->state = FREE;
+	l->nr_routes -= s->route;
+	s->route = false;
 	if ((u32)(s - l->slots) < l->hint)
 		l->hint = (u32)(s - l->slots);
 }
@@ -212,7 +228,7 @@ static struct rule *rule_get(struct rt_learn *l, u64 key)
 	if (r)
 		return r;
 	if (HASH_COUNT(l->rules) >= RT_RULES_MAX) {
-		l->full = true;
+		l->full = l->crowded = true;
 		return NULL;
 	}
 	r = calloc(1, sizeof(*r));
@@ -232,8 +248,8 @@ static int way_of(const struct rt_rule *r, u16 status)
 	return -1;
 }
 
-void rt_learn__rule(struct rt_learn *l, u64 key, u16 status, const void *id, size_t n,
-		    void *(*make)(void *ctx), void *make_ctx, u64 now)
+static void write_rule(struct rt_learn *l, u64 key, bool other, u16 status, const void *id,
+		       size_t n, void *(*make)(void *ctx), void *make_ctx)
 {
 	u8 padded[RT_LEARN_ID_MAX] = {0};
 	struct slot *s;
@@ -247,15 +263,16 @@ void rt_learn__rule(struct rt_learn *l, u64 key, u16 status, const void *id, siz
 	if (!r)
 		return;
 	r->wanted = true;
+	r->other = other;
 	way = way_of(&r->kernel, status);
 	/* A record that was on its way when the rule was written. */
 	if (way < 0 || r->kernel.status[way] == status)
 		return;
 	memcpy(padded, id, n);
 	s = slot_find(l, padded);
-	if (!s && slots_left(l)) {
+	if (!s && slots_left(l, other)) {
 		what = make(make_ctx);
-		s = what ? slot_new(l, padded, what) : NULL;
+		s = what ? slot_new(l, padded, other, what) : NULL;
 	} else if (!s) {
 		l->full = true;
 	}
@@ -276,6 +293,12 @@ void rt_learn__rule(struct rt_learn *l, u64 key, u16 status, const void *id, siz
 	}
 }
 
+void rt_learn__rule(struct rt_learn *l, u64 key, u16 status, const void *id, size_t n,
+		    void *(*make)(void *ctx), void *make_ctx, u64 now)
+{
+	write_rule(l, key, false, status, id, n, make, make_ctx);
+}
+
 void rt_learn__other(struct rt_learn *l, u64 key, u16 status, const void *id, size_t n,
 		     void *(*make)(void *ctx), void *make_ctx, u64 now)
 {
@@ -286,7 +309,7 @@ void rt_learn__other(struct rt_learn *l, u64 key, u16 status, const void *id, si
 	HASH_FIND(hh, l->rules, &key, sizeof(key), r);
 	if (r || l->ops->get(l->ctx, key, &kernel) || kernel.slot[0] >= l->nr_slots ||
 	    l->slots[kernel.slot[0]].state != SPARE) {
-		rt_learn__rule(l, key, status, id, n, make, make_ctx, now);
+		write_rule(l, key, true, status, id, n, make, make_ctx);
 		return;
 	}
 	r = rule_get(l, key);
@@ -301,6 +324,7 @@ void rt_learn__other(struct rt_learn *l, u64 key, u16 status, const void *id, si
 	}
 	r->kernel = kernel;
 	r->wanted = true;
+	r->other = true;
 	s->rules = 1;
 	s->state = USED;
 }
@@ -311,7 +335,7 @@ static void give_spares(struct rt_learn *l, u64 now)
 	if (!l->ops->spare || (l->spared && now - l->spared < SPARE_NS))
 		return;
 	l->spared = now;
-	for (u32 i = 0; i < RT_SPARES_MAX && slots_left(l); i++) {
+	for (u32 i = 0; i < RT_SPARES_MAX && slots_left(l, true); i++) {
 		struct slot *s = &l->slots[l->hint];
 
 		if (l->ops->spare(l->ctx, l->hint))
@@ -324,6 +348,14 @@ static void give_spares(struct rt_learn *l, u64 now)
 	}
 }
 
+/* Whether it is to go, by whether it was used since the last look. */
+static bool is_old(const struct rt_learn *l, struct rule *r, bool used, u64 now)
+{
+	if (used || !r->used)
+		r->used = now;
+	return !used && (!r->other || l->crowded || now - r->used > OTHER_NS);
+}
+
 /* Drops the rules that were not used since the last look. */
 static void age(struct rt_learn *l, u64 now)
 {
@@ -333,11 +365,11 @@ static void age(struct rt_learn *l, u64 now)
 	if (now - l->aged < (l->full ? AGE_SOON_NS : AGE_NS))
 		return;
 	l->aged = now;
-	l->full = false;
 	memset(l->known, 0, sizeof(l->known));
 	HASH_ITER(hh, l->rules, r, tmp)
 	{
-		if (l->ops->get(l->ctx, r->kernel.key, &kernel) || (!kernel.used && !r->wanted)) {
+		if (l->ops->get(l->ctx, r->kernel.key, &kernel) ||
+		    is_old(l, r, kernel.used || r->wanted, now)) {
 			rule_drop(l, r);
 			continue;
 		}
@@ -345,6 +377,7 @@ static void age(struct rt_learn *l, u64 now)
 		r->kernel.used = 0;
 		l->ops->put(l->ctx, &r->kernel, false);
 	}
+	l->full = l->crowded = false;
 	l->ops->moved(l->ctx);
 }
 
