@@ -86,7 +86,8 @@ PYTEST_DIRS := $(wildcard tests/e2e tests/bpf)
 .SECONDARY:
 .SUFFIXES:
 .PHONY: all cross demo test lint unit check fuzz e2e bench install uninstall clean help setup \
-	smoke-kernel test-kernels check-cross test-programs bench-programs FORCE
+	smoke-kernel test-kernels check-cross test-programs bench-programs bench-scale bench-churn \
+	bench-icount FORCE
 
 all: $(BUILD)/redtap ## build the program, $(BUILD)/redtap
 
@@ -240,7 +241,7 @@ check: unit $(SAN_BIN) ## unit tests, plain and under ASan and UBSan
 fuzz: $(FUZZ_BIN) ## run every fuzz target for FUZZ_SECONDS=60 seconds
 	@$(RUN) fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_BIN)
 
-e2e: all ## end-to-end and BPF tests (root)
+e2e: all $(BUILD)/bench/swarm ## end-to-end and BPF tests (root)
 	@RT_E2E_BIN=$${RT_E2E_BIN:-$(abspath $(BUILD)/redtap)} \
 		$(RUN) pytest --seconds $(PYTEST_SECONDS) $(PYTEST_DIRS) -- $(PYTEST_ARGS)
 
@@ -252,6 +253,13 @@ bench: ## measure overhead, exactness, memory and start time: one table (root)
 	@tools/setup.sh build bench
 	@$(MAKE) all bench-programs
 	@$(PYTHON) tests/bench/bench.py --build $(BUILD) $(BENCH_ARGS)
+
+bench-scale: ## 50,000 connections, 200 services, 2,000 routes: memory, scrapes, exactness (root)
+bench-churn: ## an hour of processes, connections and paths that come and go: nothing grows (root)
+bench-icount: ## instructions per request that redtap adds to nginx, in a guest
+bench-scale bench-churn bench-icount: all bench-programs
+	@tools/setup.sh build bench vm
+	@$(PYTHON) tests/bench/$(@:bench-%=%).py --build $(BUILD) $(BENCH_ARGS)
 
 VM_BIN := $(addprefix $(BUILD)/vm/,exact verify talk uring)
 # The programs that run in the guest share what they need; each links it all.

@@ -197,7 +197,7 @@ class Lab(Space):
 class Agent:
     """A running `redtap run`. By default it watches nginx's sockets only."""
 
-    def __init__(self, lab, *flags, netns=None, exe="*/nginx"):
+    def __init__(self, lab, *flags, netns=None, exe="*/nginx", wrap=list):
         self.lab = lab
         self.port = free_port()
         self.log = open(lab.dir / "agent.log", "w+", encoding="utf-8")
@@ -206,7 +206,7 @@ class Agent:
         if exe:
             command += ["--exe", exe]
         self.begin = time.monotonic()
-        self.child = lab.spawn(command + list(flags), stdout=self.log, stderr=self.log)
+        self.child = lab.spawn(wrap(command + list(flags)), stdout=self.log, stderr=self.log)
 
     def __enter__(self):
         try:

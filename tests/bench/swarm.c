@@ -7,6 +7,7 @@
  *   swarm ask ADDR PORT NR_PORTS NR_CONNECTIONS REQUESTS
  *                       opens connections from ADDR to NR_PORTS servers from PORT
  *                       on; says "ready", obeys lines from stdin until its end:
+ *     same N            N requests, all alike
  *     routes N          N requests, of ROUTES paths in turn
  *     paths N           N requests, each with a path that was never there before
  *
@@ -35,6 +36,8 @@
 #define BACKLOG	  4096
 #define WAIT_MS	  20000
 #define SERVER_IP "127.0.0.1"
+
+enum paths { SAME, ROUTE, NEW };
 
 struct conn {
 	int fd;
@@ -174,15 +177,14 @@ static void open_conn(struct client *c, unsigned int i)
 	to = address(to.sin_addr, c->port + i % c->nr_ports);
 	/* The port is chosen at connect(), so that it need be free for this peer only. */
 	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
-	if (fd < 0 || bind(fd, (void *)&from, sizeof(from)) ||
-	    connect(fd, (void *)&to, sizeof(to)))
+	if (fd < 0 || bind(fd, (void *)&from, sizeof(from)) || connect(fd, (void *)&to, sizeof(to)))
 		fail("cannot open connection %u", i);
 	set_nodelay(fd);
 	watch(c->ep, fd, i);
 	*conn = (struct conn){.fd = fd};
 }
 
-static void ask(struct client *c, unsigned int i, bool known)
+static void ask(struct client *c, unsigned int i, enum paths paths)
 {
 	struct conn *conn = &c->conns[i];
 	char path[64], text[256];
@@ -193,14 +195,16 @@ static void ask(struct client *c, unsigned int i, bool known)
 		open_conn(c, i);
 	}
 	/* Every server is asked for each route. */
-	if (known)
+	if (paths == SAME)
+		snprintf(path, sizeof(path), "/");
+	else if (paths == ROUTE)
 		snprintf(path, sizeof(path), "/things/route-%c",
 			 (int)('a' + (i / c->nr_ports + conn->asked) % ROUTES));
 	else
 		snprintf(path, sizeof(path), c->told & 1 ? "/items/%llu/parts" : "/words/w-%llu-x",
 			 c->told);
 	conn->asked++;
-	c->told += !known;
+	c->told += paths == NEW;
 	n = snprintf(text, sizeof(text),
 		     "GET %s HTTP/1.1\r\nHost: swarm.example\r\nUser-Agent: swarm\r\n\r\n", path);
 	if (write(conn->fd, text, (size_t)n) != n)
@@ -225,13 +229,13 @@ static void take(struct client *c, unsigned int i)
 }
 
 /* One request at a time on each connection, the connections in turn. */
-static void round_of(struct client *c, unsigned int requests, bool known)
+static void round_of(struct client *c, unsigned int requests, enum paths paths)
 {
 	struct epoll_event ev[EVENTS];
 	unsigned int asked, done = 0;
 
 	for (asked = 0; asked < requests && asked < c->nr_conns; asked++)
-		ask(c, asked, known);
+		ask(c, asked, paths);
 	while (done < requests) {
 		int n = epoll_wait(c->ep, ev, EVENTS, WAIT_MS);
 
@@ -241,7 +245,7 @@ static void round_of(struct client *c, unsigned int requests, bool known)
 			take(c, ev[k].data.u32);
 			done++;
 			if (asked < requests) {
-				ask(c, ev[k].data.u32, known);
+				ask(c, ev[k].data.u32, paths);
 				asked++;
 			}
 		}
@@ -258,16 +262,20 @@ static uint64_t now_ns(void)
 
 static void obey(struct client *c)
 {
+	static const char *const names[] = {[SAME] = "same", [ROUTE] = "routes", [NEW] = "paths"};
 	char line[128], what[16];
-	unsigned int n;
+	unsigned int n, paths;
 
 	while (fgets(line, sizeof(line), stdin)) {
 		uint64_t start = now_ns();
 
-		if (sscanf(line, "%15s %u", what, &n) != 2 ||
-		    (strcmp(what, "routes") != 0 && strcmp(what, "paths") != 0))
+		if (sscanf(line, "%15s %u", what, &n) != 2)
 			fail("not understood: %s", line);
-		round_of(c, n, what[0] == 'r');
+		for (paths = SAME; paths <= NEW && strcmp(what, names[paths]) != 0; paths++)
+			;
+		if (paths > NEW)
+			fail("not understood: %s", line);
+		round_of(c, n, paths);
 		printf("%u %llu\n", n, (unsigned long long)(now_ns() - start));
 		fflush(stdout);
 	}

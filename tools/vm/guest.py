@@ -55,6 +55,7 @@ class Guest:
     cpus: int = 1
     memory: int = 1024
     icount: bool = False
+    icount_shift: int = 1  # an instruction takes 2^n ns
     timeout: int = 120
     without: tuple = ()
     sysroot: str | None = None
@@ -88,7 +89,7 @@ class Guest:
                "-kernel", str(image), "-initrd", str(initrd), "-append",
                f"{tty} quiet panic=-1 random.trust_cpu=on {self.append}".strip()]
         if self.icount:
-            cmd += ["-icount", "shift=1,sleep=off"]
+            cmd += ["-icount", f"shift={self.icount_shift},sleep=off"]
         libc = ctypes.CDLL(None)
         with open(log, "wb") as out:
             qemu = subprocess.Popen(
