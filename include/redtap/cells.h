@@ -44,7 +44,7 @@
 #define RT_RULES_MAX   16384
 #define RT_SLOTS_MAX   4096
 /* Slots that the kernel may give away by itself while records are lost. */
-#define RT_SPARES_MAX	32
+#define RT_SPARES_MAX	128
 #define RT_STRIPES_MAX 16
 
 struct rt_rule {

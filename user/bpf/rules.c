@@ -55,11 +55,14 @@ void rt_rules__fill_config(struct rt_bpf_cfg *c, u32 nr_slots, u32 stripe_bits)
 
 int rt_rules__size_maps(struct rt_bpf *b)
 {
-	u32 n = b->nr_slots << b->stripe_bits;
+	u32 n = b->nr_slots << b->stripe_bits, spares = b->nr_slots / 8;
 	int err = bpf_map__set_max_entries(b->skel->maps.rt_cells, n ? n : 1);
 
 	if (!err)
 		err = bpf_map__set_max_entries(b->skel->maps.rt_hists, n ? n : 1);
+	/* A small table has better use for its slots. */
+	if (!err && spares < RT_SPARES_MAX)
+		err = bpf_map__set_max_entries(b->skel->maps.rt_spares, spares ? spares : 1);
 	if (!err && !n)
 		err = bpf_map__set_max_entries(b->skel->maps.rt_rules, 1);
 	return err;
