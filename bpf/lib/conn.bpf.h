@@ -79,6 +79,8 @@ struct rt_conn {
 	/* Where the last request was counted: good for the same key and status while
 	 * no rule was deleted. */
 	u32 hit_rules;
+	u16 far; /* the end of the head is looked for, behind what is kept */
+	u16 piece_response; /* pipelined: the operation is in the response's direction */
 	u64 hit_key;
 	u16 hit_status;
 	u16 hit_slot;
@@ -109,26 +111,33 @@ struct rt_conn {
 	u64 io_left;
 	u64 lf_before; /* line ends in the word before, of a walk over a head */
 	u64 cr_before;
-	/* Of a walk over a path with values in it: hash of all so far, and without the
-	 * segment that goes on; that segment's bytes, and what all of them were. */
-	u64 form_hash;
-	u64 form_before;
-	u32 form_len;
-	u32 forms;
 	u64 io_tail;
-
-	/* Of an operation on a pipelined connection: what is left to go up of the piece
-	 * of user memory at hand, and how full the record is that it goes into. */
-	u64 piece_at;
-	u64 piece_left;
-	u32 piece_next; /* entry of the iovec */
-	u32 piece_fill;
-	u32 piece_response; /* the operation is in the response's direction */
 	/* Of a head that goes on behind what is kept (far.bpf.c). */
-	u32 far; /* its end is looked for */
 	u64 far_pos; /* up to where */
 	u64 far_body; /* length of the body, as far as the kept fields tell */
+	union { /* each begins and ends within one operation */
+		/* Of a walk over a path with values in it: hash of all so far, and without the
+		 * segment that goes on; that segment's bytes, and what all of them were. */
+		struct {
+			u64 form_hash;
+			u64 form_before;
+			u32 form_len;
+			u32 forms;
+		};
+		/* Of an operation on a pipelined connection: what is left to go up of the piece
+		 * of user memory at hand, and how full the record is that it goes into. */
+		struct {
+			u64 piece_at;
+			u64 piece_left;
+			u32 piece_next; /* entry of the iovec */
+			u32 piece_fill;
+		};
+	};
 };
+
+/* Linux puts 72 bytes before it in a socket's storage, and has memory in pieces of 2 KB and
+ * 4 KB for that. */
+_Static_assert(sizeof(struct rt_conn) <= 2048 - 72, "a socket's state takes 2 KB");
 
 _Static_assert(RT_RESP_HEAD_MAX >= RT_REQ_HEAD_MAX, "probe holds a request's head");
 /* No head is kept of a pipelined connection: its records are made where they stand. */
