@@ -91,7 +91,10 @@ def run(args, swarm):
     with Watched(swarm, "--backend", args.backend, "--metrics-ttl", args.ttl) as agent:
         lasting = [Client(swarm, f"127.1.0.{i + 1}", CONNECTIONS, each, (FIRST_PORT, LASTING))
                    for i, each in enumerate((0, PER_CONNECTION))]
-        begin, asked, steps, samples = time.monotonic(), 0, 0, []
+        steps, samples = SERVICES - LASTING, []
+        # Until all have been asked once, there is growth: of what is there to be seen.
+        asked = sum(step(swarm, lasting, number) for number in range(steps))
+        begin = time.monotonic()
         while time.monotonic() - begin < args.seconds:
             asked += step(swarm, lasting, steps)
             steps += 1
