@@ -149,12 +149,17 @@ static __always_inline int rt_sweep_hashed(struct seq_file *seq, struct rt_swept
 	return 0;
 }
 
+/* Whether this sweep met any state in the hash map; cleared by user space. */
+volatile u32 rt_conns_seen = 0;
+
 SEC("?iter/bpf_map_elem")
 int rt_sweep_conns(struct bpf_iter__bpf_map_elem *ctx)
 {
 	struct rt_conn *c = ctx->value;
 	u64 *key = ctx->key;
 
+	if (c)
+		rt_conns_seen = 1;
 	return c && key ? rt_sweep_hashed(ctx->meta->seq, NULL, c, *key) : 0;
 }
 

@@ -37,6 +37,7 @@ static __always_inline struct rt_conn *rt_hash_conn(const struct sock *sk,
 		return NULL;
 	/* Another CPU may have been first: then this one's is there as well. */
 	bpf_map_update_elem(&rt_conns, &key, zero, BPF_NOEXIST);
+	__sync_fetch_and_add(&rt_conns_made, 1);
 	c = bpf_map_lookup_elem(&rt_conns, &key);
 	if (!c) {
 		rt_stat_inc(RT_STAT_LOST_CONN_MAP);

@@ -22,7 +22,8 @@ struct rt_bpf {
 	struct rt_scope scope;
 	struct bpf_link *links[RT_LINKS_MAX];
 	size_t nr_links;
-	u32 sweeps; /* so far */
+	u32 sweeps;	 /* so far */
+	u32 conns_empty; /* rt_conns_made before a sweep that found rt_conns empty, plus 1 */
 	struct bpf_link *sweep_socks;
 	struct bpf_link *sweep_conns;
 	struct ring_buffer *ring;

@@ -102,6 +102,21 @@ static int sweep_one(struct bpf_link *link, rt_record_fn fn, void *ctx)
 	}
 }
 
+/* An iterator looks at each of the hash map's buckets, of which there are as many as
+ * entries at most: not while it is known to be empty, as it is without Unix sockets. */
+static int sweep_conns(struct rt_bpf *b, rt_record_fn fn, void *ctx)
+{
+	u32 made = __atomic_load_n(&b->skel->bss->rt_conns_made, __ATOMIC_ACQUIRE);
+	int err;
+
+	if (b->conns_empty == made + 1)
+		return 0;
+	__atomic_store_n(&b->skel->bss->rt_conns_seen, 0, __ATOMIC_RELEASE);
+	err = sweep_one(b->sweep_conns, fn, ctx);
+	b->conns_empty = !err && !b->skel->bss->rt_conns_seen ? made + 1 : 0;
+	return err;
+}
+
 int rt_bpf__sweep(struct rt_bpf *b, rt_record_fn fn, void *ctx)
 {
 	int err, err2;
@@ -109,7 +124,7 @@ int rt_bpf__sweep(struct rt_bpf *b, rt_record_fn fn, void *ctx)
 	__atomic_store_n(&b->skel->bss->rt_sweep_all, b->sweeps++ % RT_SWEEP_ALL_EVERY == 0,
 			 __ATOMIC_RELEASE);
 	err = sweep_one(b->sweep_socks, fn, ctx);
-	err2 = b->iter ? sweep_one(b->sweep_conns, fn, ctx) : rt_walk__sweep(b, fn, ctx);
+	err2 = b->iter ? sweep_conns(b, fn, ctx) : rt_walk__sweep(b, fn, ctx);
 	rt_exes__forget_unread(b, rt_clock__mono());
 	return err ? err : err2;
 }
