@@ -65,6 +65,9 @@ FUZZ_CFLAGS := $(REDTAP_CFLAGS) -O1 -g -fsanitize=address,undefined -fno-sanitiz
 BPF_SRC := bpf/maps.bpf.c $(filter-out bpf/maps.bpf.c,$(sort $(wildcard bpf/*.bpf.c)))
 BPF_OBJ := $(BPF_SRC:%.c=$(BUILD)/%.o)
 SKEL := $(BUILD)/redtap.skel.h
+# The same once more, for kernels without atomic instructions (bpf/README.md).
+LEGACY_OBJ := $(BPF_SRC:%.c=$(BUILD)/legacy/%.o)
+LEGACY_SKEL := $(BUILD)/legacy.skel.h
 SRC := $(sort $(shell find user -name '*.c'))
 OBJ := $(SRC:%.c=$(BUILD)/%.o)
 MAIN_OBJ := $(BUILD)/user/main.o
@@ -120,7 +123,7 @@ $(BUILD)/redtap: $(OBJ) $(BUILD)/.sources
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ) $(LIBS)
 
-$(BUILD)/user/%.o: user/%.c $(BUILD)/.flags | $(SKEL)
+$(BUILD)/user/%.o: user/%.c $(BUILD)/.flags | $(SKEL) $(LEGACY_SKEL)
 	$(call msg,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(REDTAP_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
@@ -138,6 +141,20 @@ $(BUILD)/redtap.bpf.o: $(BPF_OBJ) $(BUILD)/.sources
 $(SKEL): $(BUILD)/redtap.bpf.o
 	$(call msg,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name redtap_bpf > $@
+
+$(BUILD)/legacy/bpf/%.bpf.o: bpf/%.bpf.c $(BUILD)/.flags
+	$(call msg,BPF-OLD,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -DRT_LEGACY -fvisibility=hidden -MMD -MP -c -o $@ $<
+
+$(BUILD)/legacy.bpf.o: $(LEGACY_OBJ) $(BUILD)/.sources
+	$(call msg,BPFLINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $(LEGACY_OBJ)
+	$(Q)$(LLVM_STRIP) -g $@
+
+$(LEGACY_SKEL): $(BUILD)/legacy.bpf.o
+	$(call msg,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name legacy_bpf > $@
 
 # --- for another architecture ---------------------------------------------
 
@@ -157,7 +174,7 @@ cross: ## build the program for arm64, $(BUILD)/arm64/redtap
 # --- tests ----------------------------------------------------------------
 
 # The same program under ASan and UBSan.
-$(BUILD)/san/user/%.o: user/%.c $(BUILD)/.flags | $(SKEL)
+$(BUILD)/san/user/%.o: user/%.c $(BUILD)/.flags | $(SKEL) $(LEGACY_SKEL)
 	$(call msg,CC-SAN,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SAN_CFLAGS) -MMD -MP -c -o $@ $<
@@ -177,7 +194,7 @@ $(BUILD)/san/unit/%: tests/unit/%.c $(SAN_OBJ) $(BUILD)/.sources
 	$(Q)$(CC) $(SAN_CFLAGS) -MMD -MP -o $@ $< $(SAN_OBJ) $(LIBS) -lcmocka
 
 # libFuzzer comes with clang, whatever compiler builds the program.
-$(BUILD)/fuzz/user/%.o: user/%.c $(BUILD)/.flags | $(SKEL)
+$(BUILD)/fuzz/user/%.o: user/%.c $(BUILD)/.flags | $(SKEL) $(LEGACY_SKEL)
 	$(call msg,CC-FUZZ,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
@@ -202,7 +219,7 @@ $(BUILD)/bench/bench_%: tests/bench/bench_%.c $(LIB_OBJ) $(BUILD)/.sources
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(REDTAP_CFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(LIB_OBJ) $(LIBS)
 
--include $(OBJ:.o=.d) $(BPF_OBJ:.o=.d) $(SAN_OBJ:.o=.d) $(BUILD)/san/user/main.d $(FUZZ_OBJ:.o=.d)
+-include $(OBJ:.o=.d) $(BPF_OBJ:.o=.d) $(LEGACY_OBJ:.o=.d) $(SAN_OBJ:.o=.d) $(BUILD)/san/user/main.d $(FUZZ_OBJ:.o=.d)
 -include $(UNIT_BIN:=.d) $(SAN_BIN:=.d) $(FUZZ_BIN:=.d) $(BENCH_BIN:=.d) $(BENCH_BPF:.o=.d)
 
 RUN := $(PYTHON) tests/run.py --results $(BUILD)/results
@@ -268,7 +285,7 @@ $(BUILD)/vm/%: tests/vm/%.c tests/vm/traffic.c $(LIB_OBJ) $(BUILD)/.sources
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(REDTAP_CFLAGS) $(CFLAGS) -o $@ $(filter %.c %.o,$^) $(LIBS)
 
-smoke-kernel: all $(BUILD)/vm/exact $(BUILD)/vm/verify ## exact counts on one other kernel, in QEMU
+smoke-kernel: all $(BUILD)/vm/exact $(BUILD)/vm/verify ## exact counts on two other kernels, in QEMU
 	@BUILD=$(BUILD) $(RUN) unit kernel tests/vm/smoke
 
 test-kernels: all $(VM_BIN) ## each backend on other kernels, in QEMU: one table

@@ -20,7 +20,7 @@ struct {
 	__uint(max_entries, 10240);
 	__type(key, u64);
 	__type(value, struct rt_uio);
-} rt_calls SEC(".maps");
+} rt_calls RT_VISIBLE SEC(".maps");
 
 static __always_inline const struct iovec *rt_iter_iov(const struct iov_iter *iter)
 {

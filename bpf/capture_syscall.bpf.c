@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * Backend `syscall`: the exit tracepoints of the calls that move socket data.
- * Works since Linux 5.12, needs tracefs; sees neither io_uring nor the kernel's
+ * Works since Linux 5.10, needs tracefs; sees neither io_uring nor the kernel's
  * own calls. The socket is found through the descriptor: fd -> file -> socket.
  */
 #include "lib/maps.bpf.h"

@@ -6,7 +6,7 @@
 #include "lib/copy.bpf.h"
 
 /* The walk of rt_uio_copy() over an iovec: io_left bytes to io_pos of the heads or the probe. */
-int rt_uio_gather(struct rt_conn *c, const struct rt_uio *u, u32 to_probe)
+int RT_FN(rt_uio_gather)(struct rt_conn *c, const struct rt_uio *u, u32 to_probe)
 {
 	if (!c || !u)
 		return 0;
@@ -45,7 +45,7 @@ int rt_uio_gather(struct rt_conn *c, const struct rt_uio *u, u32 to_probe)
 }
 
 /* The last bytes of an iovec's n, RT_TAIL_MAX of them, in io_tail. */
-int rt_uio_tail_iov(struct rt_conn *c, const struct rt_uio *u, u64 n)
+int RT_FN(rt_uio_tail_iov)(struct rt_conn *c, const struct rt_uio *u, u64 n)
 {
 	u64 first = n - RT_TAIL_MAX;
 
@@ -78,5 +78,9 @@ int rt_uio_tail_iov(struct rt_conn *c, const struct rt_uio *u, u64 n)
 	}
 	return -1;
 }
+
+#ifdef RT_LEGACY
+RT_LEGACY_COPY(RT_LEGACY_KEYED, RT_LEGACY_KEYED_UIO)
+#endif
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

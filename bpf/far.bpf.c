@@ -15,7 +15,7 @@
 
 /* One word of a piece of `len` bytes in the probe. Returns 1 at the end of the head. By
  * itself, with what it carries in the state: see rt_walk_word(). */
-int rt_far_word(struct rt_conn *c, u32 i, u32 len)
+int RT_FN(rt_far_word)(struct rt_conn *c, u32 i, u32 len)
 {
 	u64 w, lf, cr, blank;
 	u32 n;
@@ -46,7 +46,7 @@ int rt_far_word(struct rt_conn *c, u32 i, u32 len)
 }
 
 /* One more piece. Returns 1 when the search is over, for this operation or at all. */
-int rt_far_piece(struct rt_conn *c, const struct rt_uio *u)
+int RT_FN(rt_far_piece)(struct rt_conn *c, const struct rt_uio *u)
 {
 	u64 len;
 
@@ -78,7 +78,7 @@ int rt_far_piece(struct rt_conn *c, const struct rt_uio *u)
 	return !c->far;
 }
 
-int rt_far_scan(struct rt_conn *c, const struct rt_uio *u, u64 n)
+int RT_FN(rt_far_scan)(struct rt_conn *c, const struct rt_uio *u, u64 n)
 {
 	u64 before, skip;
 
@@ -98,5 +98,9 @@ int rt_far_scan(struct rt_conn *c, const struct rt_uio *u, u64 n)
 	c->far = 0;
 	return 0;
 }
+
+#ifdef RT_LEGACY
+RT_LEGACY_FAR(RT_LEGACY_KEYED, RT_LEGACY_KEYED_UIO)
+#endif
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -6,7 +6,7 @@
 #include "lib/infer.bpf.h"
 
 /* `resp`: rows for the response's direction. Leaves the row plus one in c->row; 0: none. */
-int rt_infer_rows(struct rt_conn *c, u64 d0, u64 d1, u32 have, u32 resp)
+int RT_FN(rt_infer_rows)(struct rt_conn *c, u64 d0, u64 d1, u32 have, u32 resp)
 {
 	u32 nr = resp ? rt_cfg.nr_resp_sigs : rt_cfg.nr_req_sigs;
 	u64 data[2] = {d0, d1};
@@ -27,5 +27,9 @@ int rt_infer_rows(struct rt_conn *c, u64 d0, u64 d1, u32 have, u32 resp)
 	}
 	return 0;
 }
+
+#ifdef RT_LEGACY
+RT_LEGACY_INFER(RT_LEGACY_KEYED, RT_LEGACY_KEYED_UIO)
+#endif
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

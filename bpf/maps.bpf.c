@@ -29,6 +29,15 @@ struct rt_socks_map rt_socks SEC(".maps");
  * sweep when the socket is gone. At most RT_CONN_HASH_MAX, on demand. */
 struct rt_conns_map rt_conns SEC(".maps");
 
+#ifdef RT_LEGACY
+/* The locks of the states that are locked: a socket's address -> CPU of the holder,
+ * plus one (lib/lock.bpf.h). */
+struct rt_locks_map rt_locks SEC(".maps");
+
+/* The buffer of the operation that is looked at (lib/legacy.bpf.h). */
+struct rt_uios_map rt_uios SEC(".maps");
+#endif
+
 /* One zeroed state, to insert new entries from. Never written. */
 struct rt_zero_map rt_zero SEC(".maps");
 

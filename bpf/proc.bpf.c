@@ -19,7 +19,7 @@ static __always_inline u32 rt_proc_area(u8 *dst, const u32 max, unsigned long fr
 	return len;
 }
 
-int rt_proc_note(u32 pid, u32 netns)
+RT_SCALAR int rt_proc_note(u32 pid, u32 netns)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	u64 start = BPF_CORE_READ(task, group_leader, start_boottime);

@@ -116,7 +116,7 @@ static __always_inline int rt_walk_path(struct rt_conn *c, u32 i, u64 w)
 
 /* The fields that tell where the body ends (RFC 9112, section 6): what they say goes
  * to req_whole. Not inlined, and its numbers in the state, for the verifier. */
-int rt_walk_body(struct rt_conn *c, u32 line)
+int RT_FN(rt_walk_body)(struct rt_conn *c, u32 line)
 {
 	const u8 *at;
 
@@ -178,7 +178,7 @@ static __always_inline int rt_walk_first(struct rt_conn *c, u32 newline)
  * its own, with what it carries in the state: the verifier looks at it once, not
  * once per word and way through it.
  */
-int rt_walk_word(struct rt_conn *c, u32 i)
+int RT_FN(rt_walk_word)(struct rt_conn *c, u32 i)
 {
 	u64 w, lf, cr, blank;
 	u32 len, newline;
@@ -303,7 +303,7 @@ static __always_inline u64 rt_form_segment(u64 hash, u64 before, u32 forms, u32 
 }
 
 /* One more byte of such a path. A function of its own for rt_walk_word()'s reason. */
-int rt_form_byte(struct rt_conn *c, u32 at)
+int RT_FN(rt_form_byte)(struct rt_conn *c, u32 at)
 {
 	u8 byte;
 
@@ -366,12 +366,12 @@ static __always_inline u32 rt_route_status(const struct rt_conn *c)
 }
 
 /* Not inlined: the verifier would follow each way through their comparisons. */
-u32 rt_bin_of(u64 ns)
+RT_SCALAR u32 rt_bin_of(u64 ns)
 {
 	return rt_hist_bin(ns);
 }
 
-u32 rt_sizes_of(u64 request, u64 response)
+RT_SCALAR u32 rt_sizes_of(u64 request, u64 response)
 {
 	return rt_size_bucket(request) * (RT_NR_SIZE_BOUNDS + 1) + rt_size_bucket(response);
 }
@@ -401,7 +401,7 @@ static __always_inline void rt_hist_add(u32 *bins, u32 *over, u32 bin, u64 ns)
 		RT_ADD(over[bound], 1);
 }
 
-int rt_route_add(struct rt_conn *c, u32 slot)
+int RT_FN(rt_route_add)(struct rt_conn *c, u32 slot)
 {
 	u32 at = slot << rt_cfg.stripe_bits |
 		 (bpf_get_smp_processor_id() & ((1u << rt_cfg.stripe_bits) - 1));
@@ -440,7 +440,7 @@ int rt_route_add(struct rt_conn *c, u32 slot)
 
 /* Fills head (RT_HEAD_NEW while more of it can come), req_whole, and for
  * RT_HEAD_PLAIN the hashes and head_len. */
-int rt_route_head(struct rt_conn *c)
+int RT_FN(rt_route_head)(struct rt_conn *c)
 {
 	int odd;
 
@@ -476,8 +476,24 @@ int rt_route_head(struct rt_conn *c)
 	return 0;
 }
 
+/* Marks the rule as used, and returns its key as it stands after `slot` was read: the
+ * element may have been deleted and made into another key's meanwhile. */
+static __always_inline u64 rt_rule_use(struct rt_rule *rule, u64 slot)
+{
+#ifdef RT_LEGACY
+	/* Processors keep to the order where an address depends on what was read. */
+	asm volatile("%0 &= 0" : "+r"(slot));
+	*(volatile u32 *)&rule->used = 1;
+	return *(volatile u64 *)((u8 *)&rule->key + slot);
+#else
+	/* Also the barrier between the two reads. */
+	__sync_lock_test_and_set(&rule->used, 1);
+	return *(volatile u64 *)&rule->key;
+#endif
+}
+
 /* The slot of the rule for this key and status, plus one; 0: there is none. */
-u32 rt_rule_slot(u64 key, u32 status)
+RT_SCALAR u32 rt_rule_slot(u64 key, u32 status)
 {
 	struct rt_rule *rule = bpf_map_lookup_elem(&rt_rules, &key);
 
@@ -488,10 +504,7 @@ u32 rt_rule_slot(u64 key, u32 status)
 
 		if (rule->status[i] != status)
 			continue;
-		/* Also the barrier between slot and key: the element may have been
-		 * deleted and made into another key's meanwhile. */
-		__sync_lock_test_and_set(&rule->used, 1);
-		return *(volatile u64 *)&rule->key == key ? slot + 1 : 0;
+		return rt_rule_use(rule, slot) == key ? slot + 1 : 0;
 	}
 	return 0;
 }
@@ -499,7 +512,7 @@ u32 rt_rule_slot(u64 key, u32 status)
 /* A rule of the kernel's own, for requests whose records are lost before user space
  * saw one of their kind: to a slot that it keeps for that. User space finds the
  * rule when a record gets through, and then knows what was counted there. */
-static __always_inline u32 rt_rule_make(u64 key, u32 status)
+static RT_INLINE u32 rt_rule_make(u64 key, u32 status)
 {
 	struct rt_rule rule = {.key = key, .used = 1};
 	u32 slot;
@@ -537,7 +550,7 @@ int rt_route_find(struct rt_conn *c, u64 key, u32 status)
 /* What neither bends a plain request nor its timing. */
 #define RT_ROUTE_FLAGS (RT_X_REQ_CUT | RT_X_RESP_CUT | RT_X_RESP_BLIND)
 
-int rt_route_count(struct rt_conn *c)
+int RT_FN(rt_route_count)(struct rt_conn *c)
 {
 	struct rt_exchange *x;
 	u32 slot, port, status;
@@ -584,7 +597,7 @@ int rt_route_lost(struct rt_conn *c)
 }
 
 /* Whether the fresh request in the probe has the very head of the one before it. */
-int rt_route_same(struct rt_conn *c)
+int RT_FN(rt_route_same)(struct rt_conn *c)
 {
 	u64 differ;
 	u32 len, i;
@@ -605,5 +618,9 @@ int rt_route_same(struct rt_conn *c)
 	differ = c->probe[i] ^ *(const u64 *)(c->x.heads + i * 8);
 	return !(differ << (64 - 8 * (len & 7)));
 }
+
+#ifdef RT_LEGACY
+RT_LEGACY_ROUTE(RT_LEGACY_KEYED, RT_LEGACY_KEYED_UIO)
+#endif
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

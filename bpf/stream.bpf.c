@@ -22,7 +22,7 @@
 #define RT_STREAM_COPIES (RT_STREAM_OP_MAX / RT_PIECE_MAX + 2 + RT_STREAM_IOV_MAX)
 
 /* Sends the record that was filled so far. */
-int rt_stream_flush(struct rt_conn *c)
+int RT_FN(rt_stream_flush)(struct rt_conn *c)
 {
 	struct rt_chunk *chunk;
 	u32 fill, size;
@@ -53,7 +53,7 @@ int rt_stream_flush(struct rt_conn *c)
 }
 
 /* One more copy. Returns 0 when there is nothing more to copy. */
-int rt_stream_copy(struct rt_conn *c, const struct rt_uio *u)
+int RT_FN(rt_stream_copy)(struct rt_conn *c, const struct rt_uio *u)
 {
 	struct rt_chunk *chunk;
 	u64 len;
@@ -88,7 +88,7 @@ int rt_stream_copy(struct rt_conn *c, const struct rt_uio *u)
 
 /* All of an operation. By itself: Linux 6.1's verifier follows what stands behind a loop
  * with calls once for each of its rounds. */
-int rt_stream_pieces(struct rt_conn *c, const struct rt_uio *u)
+int RT_FN(rt_stream_pieces)(struct rt_conn *c, const struct rt_uio *u)
 {
 	if (!c || !u)
 		return 0;
@@ -100,7 +100,7 @@ int rt_stream_pieces(struct rt_conn *c, const struct rt_uio *u)
 }
 
 /* Sends the operation's n bytes but for the first `skip`. */
-int rt_stream_op(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 skip, u64 now)
+int RT_FN(rt_stream_op)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 skip, u64 now)
 {
 	struct rt_chunk *chunk;
 	u64 upto;
@@ -144,7 +144,7 @@ int rt_stream_op(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 skip, u64
 /* Whether a row fits as many of the 16 bytes as there are. Not inlined, for Linux 6.1's
  * verifier. 0: it does not; 1: and is a request; 2: of another protocol; 3: or as little
  * as this says nothing yet. `doubt`: a few letters are not enough, as they may be a body. */
-int rt_stream_row(u64 d0, u64 d1, u32 have, u32 row, u32 doubt)
+RT_SCALAR int rt_stream_row(u64 d0, u64 d1, u32 have, u32 row, u32 doubt)
 {
 	const struct rt_sig *sig;
 	u64 differ, m0 = ~0ull, m1 = ~0ull;
@@ -170,7 +170,7 @@ int rt_stream_row(u64 d0, u64 d1, u32 have, u32 row, u32 doubt)
 }
 
 /* Whether `have` bytes are the beginning of a request, or of one's first bytes. */
-int rt_stream_begins(u64 d0, u64 d1, u32 have, u32 doubt)
+RT_SCALAR int rt_stream_begins(u64 d0, u64 d1, u32 have, u32 doubt)
 {
 	for (u32 i = 0; i < RT_SIG_MAX; i++) {
 		int fits;
@@ -185,7 +185,7 @@ int rt_stream_begins(u64 d0, u64 d1, u32 have, u32 doubt)
 }
 
 /* Finds the first piece that is not empty. 0: there is none. */
-int rt_stream_piece(struct rt_conn *c, const struct rt_uio *u)
+int RT_FN(rt_stream_piece)(struct rt_conn *c, const struct rt_uio *u)
 {
 	if (!c || !u)
 		return 0;
@@ -201,7 +201,7 @@ int rt_stream_piece(struct rt_conn *c, const struct rt_uio *u)
 /* The first bytes behind the request that the turn began with, to the probe, which is free
  * in a request turn. Returns how many; 0: they cannot be read. `skip` of the operation's
  * bytes precede them. */
-int rt_stream_peek(struct rt_conn *c, const struct rt_uio *u, u64 skip, u64 excess)
+int RT_FN(rt_stream_peek)(struct rt_conn *c, const struct rt_uio *u, u64 skip, u64 excess)
 {
 	u64 have = excess < RT_SIG_LEN ? excess : RT_SIG_LEN, left, whole;
 
@@ -228,7 +228,7 @@ int rt_stream_peek(struct rt_conn *c, const struct rt_uio *u, u64 skip, u64 exce
 	return bpf_probe_read_user(c->probe, have, (void *)c->piece_at) ? 0 : have;
 }
 
-int rt_stream_enter(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now)
+int RT_FN(rt_stream_enter)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now)
 {
 	u64 whole, bytes, excess, skip, first;
 	struct rt_exchange *x;
@@ -285,7 +285,7 @@ none:
 	return 0;
 }
 
-int rt_stream_data(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now, u32 response)
+int RT_FN(rt_stream_data)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now, u32 response)
 {
 	u64 data[2] = {};
 	u32 row;
@@ -299,5 +299,9 @@ int rt_stream_data(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now, u3
 	row = rt_infer(c, data, RT_SIG_LEN, true);
 	return row && (rt_cfg.resp_sigs[rt_row_index(row)].flags & RT_SIG_UPGRADE);
 }
+
+#ifdef RT_LEGACY
+RT_LEGACY_STREAM(RT_LEGACY_KEYED, RT_LEGACY_KEYED_UIO)
+#endif
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

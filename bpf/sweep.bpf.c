@@ -27,7 +27,7 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, struct rt_swept);
-} rt_swept SEC(".maps");
+} rt_swept RT_VISIBLE SEC(".maps");
 
 static __always_inline int rt_sweep_active(struct seq_file *seq, struct rt_swept *box,
 					   const struct rt_conn *c)
@@ -145,7 +145,7 @@ static __always_inline int rt_sweep_hashed(struct seq_file *seq, struct rt_swept
 		c->phase = RT_PHASE_LEFT;
 	}
 	rt_conn_unlock(c);
-	bpf_map_delete_elem(&rt_conns, &sk);
+	rt_conn_drop(c, &sk);
 	return 0;
 }
 

@@ -18,25 +18,6 @@
 #include "lib/stream.bpf.h"
 #include "lib/turn.bpf.h"
 
-#define RT_LOCK_SPINS 128
-
-int rt_conn_wait(struct rt_conn *c)
-{
-	u32 me = bpf_get_smp_processor_id() + 1;
-
-	if (!c)
-		return 0;
-	for (u32 i = 0; i < RT_LOCK_SPINS; i++) {
-		u32 holder = __sync_val_compare_and_swap(&c->lock, 0, me);
-
-		if (!holder)
-			return 1;
-		if (holder == me)
-			return 0;
-	}
-	return 0;
-}
-
 /* First bytes of a response that a record carries when nothing is in doubt. */
 #define RT_STATUS_LEN 16
 
@@ -44,7 +25,7 @@ int rt_conn_wait(struct rt_conn *c)
 #define RT_MISSES_MAX 32
 
 /* The exchange is over: one record, and the state is free for the next. */
-int rt_turn_finish(struct rt_conn *c, u64 now)
+int RT_FN(rt_turn_finish)(struct rt_conn *c, u64 now)
 {
 	struct rt_exchange *x;
 	bool countable;
@@ -156,7 +137,7 @@ int rt_turn_begin(struct rt_conn *c, u32 row, u32 probed, u64 pid_tgid)
 	return 0;
 }
 
-int rt_turn_request_bytes(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now)
+int RT_FN(rt_turn_request_bytes)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now)
 {
 	struct rt_exchange *x;
 	u32 len, fresh;
@@ -246,7 +227,7 @@ static __always_inline void rt_turn_interim_over(struct rt_conn *c)
  * interim response is a head alone, so it ends with an empty line; this is the
  * one thing of a protocol that is known here.
  */
-int rt_turn_mixed(struct rt_conn *c)
+int RT_FN(rt_turn_mixed)(struct rt_conn *c)
 {
 	u32 from, len, newlines = 0;
 
@@ -294,8 +275,8 @@ static __always_inline u8 rt_turn_classify(struct rt_conn *c, const u64 *data, u
 	return rt_cfg.resp_sigs[rt_row_index(row)].flags;
 }
 
-int rt_turn_response_bytes(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now,
-			   u64 pid_tgid)
+int RT_FN(rt_turn_response_bytes)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now,
+				  u64 pid_tgid)
 {
 	struct rt_exchange *x;
 	u64 data[2] = {};
@@ -421,7 +402,7 @@ static __always_inline u32 rt_turn_anew(struct rt_conn *c, const struct rt_uio *
  * Bytes that open a turn, or carry on one that is not decided yet. Returns 1
  * when they were a request and the exchange has begun.
  */
-int rt_turn_open(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now, u32 dir)
+int RT_FN(rt_turn_open)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now, u32 dir)
 {
 	u32 had, row;
 	bool busy;
@@ -546,7 +527,7 @@ static __always_inline void rt_on_data_locked(struct rt_conn *c, const struct rt
 }
 
 /* The close came in an interrupt while this CPU held the lock, or the sweep did. */
-int rt_on_gone(struct rt_conn *c)
+int RT_FN(rt_on_gone)(struct rt_conn *c)
 {
 	if (!c || !rt_turn_busy(c))
 		return 0;
@@ -579,13 +560,13 @@ static __always_inline bool rt_task_in_ring(void)
 }
 
 /* An operation whose bytes cannot be read. */
-int rt_on_blind(u32 dropped)
+RT_SCALAR int rt_on_blind(u32 dropped)
 {
 	rt_stat_inc(!dropped && rt_task_in_ring() ? RT_STAT_BLIND_RING : RT_STAT_BLIND_OPS);
 	return 0;
 }
 
-int rt_on_data(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 pid_tgid, u32 dir)
+int RT_FN(rt_on_data)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 pid_tgid, u32 dir)
 {
 	if (!c || !u)
 		return 0;
@@ -607,7 +588,7 @@ int rt_on_data(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 pid_tgid, u
 	return 0;
 }
 
-int rt_on_nothing(struct rt_conn *c, u32 dir, int ret)
+int RT_FN(rt_on_nothing)(struct rt_conn *c, u32 dir, int ret)
 {
 	bool over;
 	u32 flag = 0;
@@ -674,7 +655,7 @@ static __always_inline bool rt_state_ends(const struct rt_conn *c, int new, u32 
 	return new == RT_TCP_CLOSE || (buffers & RT_BUF_SHUT);
 }
 
-int rt_on_state(struct rt_conn *c, int old, int new, int sk_err, u32 buffers)
+int RT_FN(rt_on_state)(struct rt_conn *c, int old, int new, int sk_err, u32 buffers)
 {
 	u64 now = bpf_ktime_get_ns();
 	int keep = 0;
@@ -726,5 +707,9 @@ int rt_on_destroy(struct rt_conn *c, int sk_err, u32 buffers)
 			    buffers & ~RT_BUF_UNREAD);
 	return rt_on_gone(c);
 }
+
+#ifdef RT_LEGACY
+RT_LEGACY_TURN(RT_LEGACY_KEYED, RT_LEGACY_KEYED_UIO)
+#endif
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

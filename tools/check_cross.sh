@@ -17,7 +17,7 @@ finding() { echo "$folder/$1: $2"; wrong=1; }
 # The machine that a file's ELF header names.
 machine() { readelf -h "$folder/$1" 2>/dev/null | sed -n 's/^ *Machine: *//p'; }
 
-for f in redtap redtap.bpf.o redtap.skel.h; do
+for f in redtap redtap.bpf.o redtap.skel.h legacy.bpf.o legacy.skel.h; do
 	[ -s "$folder/$f" ] || { finding "$f" "is not there"; exit 1; }
 done
 
@@ -33,7 +33,7 @@ done
 
 # An ELF header of BPF is the same everywhere. What tells the architecture is
 # which of pt_regs the programs read: named in their types, which are embedded.
-for f in redtap.bpf.o redtap; do
+for f in redtap.bpf.o legacy.bpf.o redtap; do
 	grep -q orig_x0 "$folder/$f" || finding "$f" "does not read arm64's registers"
 	! grep -q orig_ax "$folder/$f" || finding "$f" "reads x86's registers"
 done

@@ -39,7 +39,7 @@ function bad(why) { printf "%s:%d: %s\n", FILENAME, FNR, why; found = 1 }
 # The file in the tree that an include in quotes means, "" for a generated one.
 function resolve(from, name,	dir) {
 	if (name ~ /^redtap\//) return "include/" name
-	if (name == "redtap.skel.h") return "user/bpf/" name
+	if (name ~ /^(redtap|legacy)\.skel\.h$/) return "user/bpf/" name
 	dir = from
 	sub(/[^\/]*$/, "", dir)
 	if (exists(dir name)) return dir name

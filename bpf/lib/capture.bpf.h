@@ -7,6 +7,7 @@
 #ifndef REDTAP_CAPTURE_BPF_H
 #define REDTAP_CAPTURE_BPF_H
 
+#include "lib/lock.bpf.h"
 #include "lib/maps.bpf.h"
 #include "lib/sock.bpf.h"
 #include "lib/stat.bpf.h"
@@ -56,35 +57,6 @@ static __always_inline u32 rt_sock_buffers(const struct sock *sk)
 	return (rt_sock_shutdown(sk) == RT_SHUTDOWN_MASK ? RT_BUF_SHUT : 0) |
 	       (unacked ? RT_BUF_UNACKED : 0) | (unacked == 1 ? RT_BUF_UNACKED_FIN : 0) |
 	       (rt_sock_unread(sk) ? RT_BUF_UNREAD : 0);
-}
-
-/*
- * Two threads may send and receive on one socket at once; the holder is a
- * program on another CPU, done within a microsecond. Or the holder was
- * interrupted on this very CPU: then waiting would be for ever.
- */
-static __always_inline bool rt_conn_trylock(struct rt_conn *c)
-{
-	return __sync_val_compare_and_swap(&c->lock, 0, bpf_get_smp_processor_id() + 1) == 0;
-}
-
-/* turn.bpf.c: waits for the holder. 1: the lock is taken. */
-int rt_conn_wait(struct rt_conn *c);
-
-static __always_inline bool rt_conn_lock(struct rt_conn *c)
-{
-	return rt_conn_trylock(c) || rt_conn_wait(c);
-}
-
-static __always_inline void rt_conn_unlock(struct rt_conn *c)
-{
-#ifdef __TARGET_ARCH_x86
-	/* Stores are not reordered with earlier ones on x86: no locked operation. */
-	barrier();
-	*(volatile u32 *)&c->lock = 0;
-#else
-	__sync_lock_test_and_set(&c->lock, 0);
-#endif
 }
 
 #endif /* REDTAP_CAPTURE_BPF_H */

@@ -20,6 +20,14 @@ enum rt_dir {
 	RT_RECV = 1,
 };
 
+/* Where the bytes of one operation stand. */
+struct rt_uio {
+	u64 base;   /* address of the bytes, or of the iovec when nr > 0; 0: not readable */
+	u32 nr;	    /* iovec entries, two or more; 0: base is a plain range */
+	u16 copied; /* the iovec is the kernel's own copy, not the user's */
+	u16 dropped; /* the call throws the bytes away: there is nothing to read */
+};
+
 /* A response turn that opened with an interim response and holds the final one,
  * too; beside enum rt_sig_kind in rt_conn.resp_kind. */
 #define RT_RESP_MIXED 0x80

@@ -19,7 +19,8 @@ static __always_inline struct rt_conn *rt_hash_conn(const struct sock *sk,
 	if (c && c->ino != rt_socket_ino(socket)) {
 		c->x.flags |= RT_X_LOCAL_FIN;
 		rt_on_gone(c);
-		bpf_map_delete_elem(&rt_conns, &key);
+		if (!rt_conn_drop(c, &key))
+			return NULL;
 		c = NULL;
 	}
 	if (c && c->scope_pid == pid)
@@ -61,7 +62,7 @@ static __always_inline int rt_hash_state(const struct sock *sk, int old, int new
 		return 0;
 	if (!rt_on_state(c, old, new, BPF_CORE_READ(sk, sk_err), rt_sock_buffers(sk)) &&
 	    new == RT_TCP_CLOSE)
-		bpf_map_delete_elem(&rt_conns, &key);
+		rt_conn_drop(c, &key);
 	return 0;
 }
 
@@ -74,7 +75,7 @@ static __always_inline int rt_hash_destroy(const struct sock *sk)
 	if (!c)
 		return 0;
 	rt_on_destroy(c, BPF_CORE_READ(sk, sk_err), rt_sock_buffers(sk));
-	bpf_map_delete_elem(&rt_conns, &key);
+	rt_conn_drop(c, &key);
 	return 0;
 }
 

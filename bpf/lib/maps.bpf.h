@@ -13,6 +13,19 @@
 
 #include "lib/conn.bpf.h"
 
+/* In the legacy object all is hidden but what is marked here: libbpf makes hidden
+ * functions static, and takes no hidden maps. Functions without pointers stay global
+ * to the verifier in both. */
+#define RT_VISIBLE __attribute__((visibility("default")))
+#ifdef RT_LEGACY
+#define RT_SCALAR RT_VISIBLE __noinline
+/* What a chain of calls may have of stack is short there: not inlined. */
+#define RT_INLINE __noinline
+#else
+#define RT_SCALAR
+#define RT_INLINE __always_inline
+#endif
+
 struct rt_ring_map {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 8 << 20);
@@ -32,6 +45,22 @@ struct rt_conns_map {
 	__type(key, u64);
 	__type(value, struct rt_conn);
 };
+
+#ifdef RT_LEGACY
+struct rt_locks_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, RT_LEGACY_LOCKS_MAX);
+	__type(key, u64);
+	__type(value, u32);
+};
+
+struct rt_uios_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct rt_uio);
+};
+#endif
 
 struct rt_zero_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -111,6 +140,11 @@ struct rt_hists_map {
 	__type(value, struct rt_hist);
 };
 
+#pragma GCC visibility push(default)
+#ifdef RT_LEGACY
+extern struct rt_locks_map rt_locks SEC(".maps");
+extern struct rt_uios_map rt_uios SEC(".maps");
+#endif
 extern struct rt_ring_map rt_ring SEC(".maps");
 extern struct rt_socks_map rt_socks SEC(".maps");
 extern struct rt_conns_map rt_conns SEC(".maps");
@@ -131,5 +165,8 @@ extern const volatile struct rt_bpf_cfg rt_cfg;
 extern volatile u32 rt_rules_moved;
 /* States that were put into rt_conns. While it stands still, an empty map stays so. */
 extern volatile u32 rt_conns_made;
+#pragma GCC visibility pop
+
+#include "lib/legacy.bpf.h"
 
 #endif /* REDTAP_MAPS_BPF_H */

@@ -12,13 +12,6 @@
 
 #define RT_PF_IO_WORKER 0x00000010
 
-struct rt_uio {
-	u64 base;   /* address of the bytes, or of the iovec when nr > 0; 0: not readable */
-	u32 nr;	    /* iovec entries, two or more; 0: base is a plain range */
-	u16 copied; /* the iovec is the kernel's own copy, not the user's */
-	u16 dropped; /* the call throws the bytes away: there is nothing to read */
-};
-
 static __always_inline long rt_uio_entry(struct iovec *v, const struct rt_uio *u, u32 i)
 {
 	const struct iovec *at = (const struct iovec *)u->base + i;
@@ -44,7 +37,7 @@ static __always_inline void rt_uio_flatten(struct rt_uio *u)
 	u->base = (u64)v.iov_base;
 }
 
-static __always_inline void rt_uio_msghdr(struct rt_uio *u, u64 addr)
+static RT_INLINE void rt_uio_msghdr(struct rt_uio *u, u64 addr)
 {
 	struct user_msghdr hdr;
 
@@ -64,7 +57,7 @@ static __always_inline void rt_uio_msghdr(struct rt_uio *u, u64 addr)
  * message's msg_len before it goes on to the next, so a hit that finds the
  * previous message's length in place is the next one of the same call.
  */
-static __always_inline u64 rt_mmsg_entry(struct rt_conn *c, u64 vec, u32 vlen, u32 tid, u32 ret)
+static RT_INLINE u64 rt_mmsg_entry(struct rt_conn *c, u64 vec, u32 vlen, u32 tid, u32 ret)
 {
 	struct mmsghdr *entry = (void *)vec;
 	struct user_msghdr hdr;

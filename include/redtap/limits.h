@@ -33,6 +33,10 @@
 /* Sockets whose state lives in the hash map: Unix sockets, and all sockets of
  * the syscall backend. Allocated on demand. */
 #define RT_CONN_HASH_MAX 65536
+/* The same of the legacy object (bpf/README.md), all allocated at once; and how many
+ * of them can be locked at a time. */
+#define RT_LEGACY_CONN_MAX 16384
+#define RT_LEGACY_LOCKS_MAX 4096
 
 /* Each sweep looks at every socket, and tells of those that have something new; each
  * so many it tells of all, so that user space finds out whose end it missed. */

@@ -76,6 +76,9 @@ FALLBACKS = [
     ("task_regs", ["--backend", "syscall"], "syscall"),
     ("iter", [], "sock"),
     ("iter", ["--backend", "syscall"], "syscall"),
+    # The object for old kernels, which has the one backend that they can carry.
+    ("atomic", [], "syscall"),
+    ("func_args", [], "syscall"),
     ("tracefs", [], "sock"),
     ("fentry", [], "sock"),
     ("steady_tp", [], "event"),
@@ -90,7 +93,8 @@ NO_FALLBACK = [
     ("ringbuf", [], "BPF ring buffer"),
     ("lockdown", [], "no kernel lockdown"),
     ("sock_length", ["--backend", "sock"], "socket length tracepoints"),
-    ("atomic", ["--backend", "syscall"], "atomic exchange in BPF programs"),
+    ("atomic", ["--backend", "sock"], "atomic exchange in BPF programs"),
+    ("func_args", ["--backend", "event"], "pointers handed to global functions"),
     ("tracefs", ["--backend", "syscall"], "tracefs"),
     ("fentry", ["--backend", "fentry"], "BPF trampolines"),
 ]

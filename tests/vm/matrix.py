@@ -35,7 +35,6 @@ CANNOT = {
     ("6.1", "sock"): "Linux 6.3",
     ("5.10", "event"): "Linux 6.3",
     ("6.1", "event"): "Linux 6.3",
-    ("5.10", "syscall"): "Linux 5.12",
     ("5.10", "fentry"): "Linux 5.17",
     ("arm64:6.1", "sock"): "Linux 6.3",
     ("arm64:6.1", "event"): "Linux 6.3",

@@ -48,6 +48,7 @@ static void configure(struct rt_bpf_cfg *c)
 	c->ports[0] = (struct rt_port_range){1, 65535};
 	rt_rules__fill_config(c, 1, 0);
 	c->shared_cells = 1;
+	c->stack_size = rt_object__stack_size();
 	for (u32 i = 0; i < n && i < RT_SIG_MAX; i++)
 		if (sigs[i].kind == RT_SIG_RESPONSE || sigs[i].kind == RT_SIG_INTERIM)
 			c->resp_sigs[c->nr_resp_sigs++] = sigs[i];
@@ -83,7 +84,7 @@ static double ms_since(const struct timespec *start)
 /* Loads that one program. Returns 0 or -errno. */
 static int load(const char *name, int log_level, char *log)
 {
-	struct redtap_bpf *s = redtap_bpf__open();
+	struct redtap_bpf *s = rt_object__open(rt_object__is_legacy(), NULL);
 	struct bpf_program *prog;
 	int err;
 
@@ -129,8 +130,23 @@ static int verify(const char *name, char *log)
 	return err;
 }
 
+/* Of the legacy object only what its kernels run: the rest is for newer ones. */
+static bool used(const char *name)
+{
+	if (!rt_object__is_legacy() || strcmp(name, "rt_sweep_conns") == 0 ||
+	    strcmp(name, "rt_sweep_call") == 0)
+		return true;
+	for (size_t i = 0; i < rt_nr_backends; i++)
+		for (const char *const *p = rt_backends[i].programs; *p; p++)
+			if (strcmp(*p, name) == 0 && !rt_backends[i].missing())
+				return true;
+	return false;
+}
+
 static bool wanted(const char *name, int argc, char **argv)
 {
+	if (!used(name))
+		return false;
 	for (int i = 1; i < argc; i++)
 		if (strcmp(argv[i], name) == 0)
 			return true;
@@ -145,7 +161,7 @@ int main(int argc, char **argv)
 	int failed = 0;
 
 	libbpf_set_print(quiet);
-	s = redtap_bpf__open();
+	s = rt_object__open(rt_object__is_legacy(), NULL);
 	if (!s || !log)
 		return 2;
 	bpf_object__for_each_program (prog, s->obj) {

@@ -11,13 +11,16 @@
 static const char *sock_missing(void)
 {
 	return rt_features__missing((const enum rt_feature[]){RT_FEATURE_PRIVILEGE, RT_FEATURE_BTF,
-							      RT_FEATURE_SOCK_LENGTH},
-				    3);
+							      RT_FEATURE_SOCK_LENGTH,
+							      RT_FEATURE_ATOMIC,
+							      RT_FEATURE_FUNC_ARGS},
+				    5);
 }
 
 static const char *fentry_missing(void)
 {
-	static const enum rt_feature list[] = {RT_FEATURE_BTF, RT_FEATURE_FENTRY};
+	static const enum rt_feature list[] = {RT_FEATURE_BTF, RT_FEATURE_FENTRY,
+					       RT_FEATURE_ATOMIC, RT_FEATURE_FUNC_ARGS};
 	static char why[256];
 	const char *detail, *need;
 
@@ -33,17 +36,18 @@ static const char *fentry_missing(void)
 static const char *syscall_missing(void)
 {
 	return rt_features__missing((const enum rt_feature[]){RT_FEATURE_PRIVILEGE,
-							      RT_FEATURE_ATOMIC,
 							      RT_FEATURE_TRACEFS},
-				    3);
+				    2);
 }
 
 static const char *event_missing(void)
 {
 	return rt_features__missing((const enum rt_feature[]){RT_FEATURE_PRIVILEGE,
 							      RT_FEATURE_SOCK_LENGTH,
-							      RT_FEATURE_TRACEFS},
-				    3);
+							      RT_FEATURE_TRACEFS,
+							      RT_FEATURE_ATOMIC,
+							      RT_FEATURE_FUNC_ARGS},
+				    5);
 }
 
 static const char *no_doubt(void)
@@ -95,7 +99,7 @@ const struct rt_backend rt_backends[] = {
 	 sock_missing, tracepoint_doubt},
 	{"event", RT_BACKEND_EVENT, "socket tracepoints by perf events, Linux 6.3", event_programs,
 	 false, event_missing, no_doubt},
-	{"syscall", RT_BACKEND_SYSCALL, "syscall exit tracepoints, Linux 5.12", syscall_programs,
+	{"syscall", RT_BACKEND_SYSCALL, "syscall exit tracepoints, Linux 5.10", syscall_programs,
 	 false, syscall_missing, tracepoint_doubt},
 	{"fentry", RT_BACKEND_FENTRY, "trampolines, Linux 5.17", fentry_programs, true,
 	 fentry_missing, trampoline_doubt},

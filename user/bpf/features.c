@@ -101,6 +101,56 @@ static bool probe_atomic(void)
 	return prog >= 0;
 }
 
+/* Types of `int rt_probe(void)` and of the global `int taker(int *)`; -1, or their descriptor. */
+static int load_func_btf(u32 *ret_main, u32 *ret_taker)
+{
+	struct btf *btf = btf__new_empty();
+	int num, ptr, proto, fd = -1;
+	const void *data;
+	u32 size;
+
+	if (!btf)
+		return -1;
+	num = btf__add_int(btf, "int", 4, BTF_INT_SIGNED);
+	ptr = btf__add_ptr(btf, num);
+	proto = btf__add_func_proto(btf, num);
+	*ret_main = (u32)btf__add_func(btf, "rt_probe", BTF_FUNC_STATIC, proto);
+	proto = btf__add_func_proto(btf, num);
+	if (!btf__add_func_param(btf, "p", ptr))
+		*ret_taker = (u32)btf__add_func(btf, "taker", BTF_FUNC_GLOBAL, proto);
+	data = btf__raw_data(btf, &size);
+	if (data)
+		fd = bpf_btf_load(data, size, NULL);
+	btf__free(btf);
+	return fd;
+}
+
+/* e5069b9c23b3 "bpf: Support pointers in global func args" (5.13). */
+static bool probe_func_args(void)
+{
+	static const struct bpf_insn insns[] = {
+		{.code = BPF_ST | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_10, .off = -8},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_10},
+		{.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_1, .imm = -8},
+		{.code = BPF_JMP | BPF_CALL, .src_reg = BPF_PSEUDO_CALL, .imm = 2},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	struct bpf_func_info funcs[2] = {{.insn_off = 0}, {.insn_off = 6}};
+	__cleanup_fd int btf = load_func_btf(&funcs[0].type_id, &funcs[1].type_id);
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_btf_fd = (u32)btf, .func_info = funcs,
+		    .func_info_cnt = 2, .func_info_rec_size = sizeof(funcs[0]));
+	__cleanup_fd int prog = -1;
+
+	if (btf < 0)
+		return false;
+	prog = bpf_prog_load(BPF_PROG_TYPE_TRACEPOINT, "rt_probe", "GPL", insns,
+			     RT_ARRAY_SIZE(insns), &opts);
+	return prog >= 0;
+}
+
 static bool has_type(const char *name, u32 kind)
 {
 	struct btf *btf = kernel_btf();
@@ -287,6 +337,7 @@ static const struct {
 	[RT_FEATURE_PRIVILEGE] = {probe_privilege, RT_FEATURE_PRIVILEGE},
 	[RT_FEATURE_RINGBUF] = {probe_ringbuf, RT_FEATURE_PRIVILEGE},
 	[RT_FEATURE_ATOMIC] = {probe_atomic, RT_FEATURE_PRIVILEGE},
+	[RT_FEATURE_FUNC_ARGS] = {probe_func_args, RT_FEATURE_PRIVILEGE},
 	[RT_FEATURE_SOCK_LENGTH] = {probe_sock_length, RT_FEATURE_SOCK_LENGTH},
 	[RT_FEATURE_TASK_REGS] = {probe_task_regs, RT_FEATURE_PRIVILEGE},
 	[RT_FEATURE_SK_STORAGE] = {probe_sk_storage, RT_FEATURE_PRIVILEGE},

@@ -109,14 +109,6 @@ static bool is_resp_row(const struct rt_sig *sig)
 /* Of the ring, what is kept for records of what is counted nowhere else: at most so much. */
 #define RT_RING_KEPT (256u << 10)
 
-/* THREAD_SIZE of x86-64 and arm64 (arch/.../include/asm/thread_info.h, memory.h). */
-static u32 kernel_stack_size(void)
-{
-	long page = sysconf(_SC_PAGESIZE);
-
-	return page > 16384 ? (u32)page : 16384;
-}
-
 static int fill_config(struct rt_bpf_cfg *c, const struct rt_bpf *b, const struct rt_config *cfg,
 		       const struct rt_sig *sigs, u32 nr_sigs)
 {
@@ -140,7 +132,7 @@ static int fill_config(struct rt_bpf_cfg *c, const struct rt_bpf *b, const struc
 	c->nr_exes = (u32)cfg->exe.n;
 	c->nr_ports = b->scope.nr_ports;
 	c->hash_only = !b->storage;
-	c->stack_size = rt_features__has(RT_FEATURE_TASK_REGS) ? 0 : kernel_stack_size();
+	c->stack_size = rt_object__stack_size();
 	memcpy(c->ports, b->scope.ports, sizeof(c->ports));
 	rt_rules__fill_config(c, b->nr_slots, b->stripe_bits);
 	c->nr_req_sigs = c->nr_resp_sigs = 0;
@@ -307,10 +299,25 @@ static void unload(struct rt_bpf *b)
 	b->skel = NULL;
 }
 
+/* Kernels that need the legacy object may be so old (before 5.11) that maps count as
+ * locked memory, whose limit libbpf lifts if it may. */
+static int load(struct rt_bpf *b, bool legacy)
+{
+	int err = redtap_bpf__load(b->skel);
+
+	if (err == -EPERM && legacy && !rt_features__has_cap(RT_CAP_SYS_RESOURCE))
+		snprintf(libbpf_reason, sizeof(libbpf_reason),
+			 "maps cannot be made (%s); before Linux 5.11 that takes CAP_SYS_RESOURCE, "
+			 "or a limit of locked memory that is lifted (ulimit -l unlimited)",
+			 strerror(-err));
+	return err;
+}
+
 static int try_backend(struct rt_bpf *b, const struct rt_backend *be, const struct rt_config *cfg,
 		       const struct rt_sig *sigs, u32 nr_sigs)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = *cfg->btf ? cfg->btf : NULL);
+	bool legacy = rt_object__is_legacy();
 	struct bpf_program *prog;
 	struct redtap_bpf *s;
 	int err;
@@ -320,7 +327,7 @@ static int try_backend(struct rt_bpf *b, const struct rt_backend *be, const stru
 	b->iter = rt_features__has(RT_FEATURE_ITER);
 	/* Socket storage cannot be walked over otherwise. */
 	b->storage = be->storage && b->iter && rt_features__has(RT_FEATURE_SK_STORAGE);
-	b->skel = s = redtap_bpf__open_opts(&opts);
+	b->skel = s = rt_object__open(legacy, &opts);
 	if (!s)
 		return -errno;
 	err = fill_config((struct rt_bpf_cfg *)&s->rodata->rt_cfg, b, cfg, sigs, nr_sigs);
@@ -340,7 +347,7 @@ static int try_backend(struct rt_bpf *b, const struct rt_backend *be, const stru
 		bpf_map__set_max_entries(s->maps.rt_exes, 1);
 	err = rt_rules__size_maps(b);
 	if (!err)
-		err = redtap_bpf__load(s);
+		err = load(b, legacy);
 	if (!err)
 		err = fill_maps(b);
 	if (!err)

@@ -42,6 +42,13 @@ struct rt_bpf {
 	u32 budget;
 };
 
+/* object.c: whether this kernel takes the legacy object only; an object, opened. NULL
+ * and errno when it cannot be. */
+bool rt_object__is_legacy(void);
+struct redtap_bpf *rt_object__open(bool legacy, const struct bpf_object_open_opts *opts);
+/* Of rt_bpf_cfg.stack_size. */
+u32 rt_object__stack_size(void);
+
 /* walk.c: the sweep without iterators. */
 int rt_walk__sweep(struct rt_bpf *b, rt_record_fn fn, void *ctx);
 

@@ -53,6 +53,8 @@ static void print_capabilities(void)
 		 "names; --netns PID"},
 		{"CAP_DAC_READ_SEARCH", RT_CAP_DAC_READ_SEARCH,
 		 "read tracefs, for the backends event and syscall, unless root"},
+		{"CAP_SYS_RESOURCE", RT_CAP_SYS_RESOURCE,
+		 "only before Linux 5.11, unless the limit of locked memory is lifted"},
 		{"CAP_NET_ADMIN", RT_CAP_NET_ADMIN, "not needed"},
 	};
 
