@@ -241,8 +241,9 @@ int RT_FN(rt_stream_enter)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64
 	bytes = x->req_bytes;
 	excess = bytes - whole;
 	skip = n - excess;
-	/* Only of this operation the bytes can be read. */
-	if (!u->base || c->tunnel || excess > n)
+	/* Only of this operation the bytes can be read. And where the kernel skips programs,
+	 * an answer before it may have gone unseen. */
+	if (!u->base || c->tunnel || excess > n || (rt_cfg.skips && excess == n))
 		goto none;
 	have = rt_stream_peek(c, u, skip, excess);
 	first = c->probe[0];

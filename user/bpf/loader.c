@@ -118,6 +118,7 @@ static int fill_config(struct rt_bpf_cfg *c, const struct rt_bpf *b, const struc
 	/* The consumer comes by time; a burst that it does not foresee wakes it. */
 	c->ring_wake = cfg->ring_size / 2;
 	c->ring_keep = cfg->ring_size - (kept < RT_RING_KEPT ? kept : RT_RING_KEPT);
+	c->skips = b->backend->doubt() != NULL;
 	c->idle_ns = 400 * 1000000ull;
 	/* Two sweeps a second: still within two seconds of the last byte. */
 	c->long_idle_ns = 1200 * 1000000ull;
