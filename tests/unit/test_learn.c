@@ -674,6 +674,56 @@ static void test_anything(void **state)
 	finish(t);
 }
 
+static u32 given[RT_SPARES_MAX];
+static u32 nr_given;
+
+static int give_slot(void *ctx, u32 slot)
+{
+	if (nr_given == RT_SPARES_MAX)
+		return -E2BIG;
+	given[nr_given++] = slot;
+	return 0;
+}
+
+/* The kernel loses a record just then, and makes the rule itself. */
+static int put_too_late(void *ctx, const struct rt_rule *rule, bool fresh)
+{
+	struct rt_rule own = {.key = rule->key, .used = 1, .status = {rule->status[0]}};
+	struct kernel *k = ctx;
+
+	if (fresh && !k->rules[rule->key].key) {
+		own.slot[0] = (u16)given[--nr_given];
+		assert_int_equal(k_put(k, &own, true), 0);
+		assert_true(k_count(k, 0, rule->key, rule->status[0], &quick));
+	}
+	return k_put(ctx, rule, fresh);
+}
+
+static void test_kernel_was_first(void **state)
+{
+	struct rt_learn_ops ops = k_ops;
+	struct fixture *t = start(K_SLOTS);
+
+	ops.spare = give_slot;
+	ops.put = put_too_late;
+	rt_learn__free(t->l);
+	t->l = rt_learn__new(&ops, &t->k, K_SLOTS, release);
+	assert_non_null(t->l);
+	nr_given = 0;
+	fold(t);
+	assert_true(nr_given > 0 && nr_given < K_SLOTS);
+
+	learn_other(t, 9, 200, 3);
+	/* What was counted before anyone knew what it is, and what came since. */
+	expect(t->current[3], &quick);
+	assert_true(request(t, 9, 200, 3));
+	fold(t);
+	fold(t);
+	for (u32 w = 0; w < t->made; w++)
+		check(&t->whats[w]);
+	finish(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -694,6 +744,7 @@ int main(void)
 		cmocka_unit_test(test_histogram_cannot_be_read),
 		cmocka_unit_test(test_counted_while_read),
 		cmocka_unit_test(test_anything),
+		cmocka_unit_test(test_kernel_was_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -248,26 +248,28 @@ static int way_of(const struct rt_rule *r, u16 status)
 	return -1;
 }
 
-static void write_rule(struct rt_learn *l, u64 key, bool other, u16 status, const void *id,
+/* False: the kernel did not take it. */
+static bool write_rule(struct rt_learn *l, u64 key, bool other, u16 status, const void *id,
 		       size_t n, void *(*make)(void *ctx), void *make_ctx)
 {
 	u8 padded[RT_LEARN_ID_MAX] = {0};
 	struct slot *s;
 	struct rule *r;
+	bool taken = true;
 	void *what;
 	int way;
 
 	if (!status || n > sizeof(padded))
-		return;
+		return true;
 	r = rule_get(l, key);
 	if (!r)
-		return;
+		return true;
 	r->wanted = true;
 	r->other = other;
 	way = way_of(&r->kernel, status);
 	/* A record that was on its way when the rule was written. */
 	if (way < 0 || r->kernel.status[way] == status)
-		return;
+		return true;
 	memcpy(padded, id, n);
 	s = slot_find(l, padded);
 	if (!s && slots_left(l, other)) {
@@ -284,6 +286,7 @@ static void write_rule(struct rt_learn *l, u64 key, bool other, u16 status, cons
 		if (l->ops->put(l->ctx, &r->kernel, way == 0)) {
 			r->kernel.status[way] = 0;
 			slot_unref(l, s);
+			taken = false;
 		}
 	}
 	/* A rule without a way stands for nothing. */
@@ -291,6 +294,7 @@ static void write_rule(struct rt_learn *l, u64 key, bool other, u16 status, cons
 		HASH_DEL(l->rules, r);
 		free(r);
 	}
+	return taken;
 }
 
 void rt_learn__rule(struct rt_learn *l, u64 key, u16 status, const void *id, size_t n,
@@ -299,34 +303,42 @@ void rt_learn__rule(struct rt_learn *l, u64 key, u16 status, const void *id, siz
 	write_rule(l, key, false, status, id, n, make, make_ctx);
 }
 
-void rt_learn__other(struct rt_learn *l, u64 key, u16 status, const void *id, size_t n,
-		     void *(*make)(void *ctx), void *make_ctx, u64 now)
+/* The rule is the kernel's own: what it counted is known to be `what` from now on. */
+static void adopt(struct rt_learn *l, const struct rt_rule *kernel, void *what)
 {
-	struct rt_rule kernel;
-	struct slot *s;
-	struct rule *r;
+	struct slot *s = &l->slots[kernel->slot[0]];
+	struct rule *r = what ? rule_get(l, kernel->key) : NULL;
 
-	HASH_FIND(hh, l->rules, &key, sizeof(key), r);
-	if (r || l->ops->get(l->ctx, key, &kernel) || kernel.slot[0] >= l->nr_slots ||
-	    l->slots[kernel.slot[0]].state != SPARE) {
-		write_rule(l, key, true, status, id, n, make, make_ctx);
+	if (!r) {
+		if (what)
+			l->release(what);
 		return;
 	}
-	r = rule_get(l, key);
-	if (!r)
-		return;
-	s = &l->slots[kernel.slot[0]];
-	s->what = make(make_ctx);
-	if (!s->what) {
-		HASH_DEL(l->rules, r);
-		free(r);
-		return;
-	}
-	r->kernel = kernel;
+	s->what = what;
+	r->kernel = *kernel;
 	r->wanted = true;
 	r->other = true;
 	s->rules = 1;
 	s->state = USED;
+}
+
+void rt_learn__other(struct rt_learn *l, u64 key, u16 status, const void *id, size_t n,
+		     void *(*make)(void *ctx), void *make_ctx, u64 now)
+{
+	struct rt_rule kernel;
+	struct rule *r;
+
+	/* Twice, as the kernel may make its own between the look and the write. */
+	for (int i = 0; i < 2; i++) {
+		HASH_FIND(hh, l->rules, &key, sizeof(key), r);
+		if (!r && !l->ops->get(l->ctx, key, &kernel) && kernel.slot[0] < l->nr_slots &&
+		    l->slots[kernel.slot[0]].state == SPARE) {
+			adopt(l, &kernel, make(make_ctx));
+			return;
+		}
+		if (write_rule(l, key, true, status, id, n, make, make_ctx))
+			return;
+	}
 }
 
 /* Keeps the kernel in slots that it may give away. */
