@@ -31,7 +31,7 @@ endif
 # Seconds each fuzz target runs; how long `make test` lets pytest run.
 FUZZ_SECONDS ?= 60
 TEST_FUZZ_SECONDS ?= 20
-PYTEST_SECONDS ?= 1200
+PYTEST_SECONDS ?= 1500
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 

@@ -462,8 +462,10 @@ def test_small_ring_and_many_paths(netns, redtap, tmp_path):
     assert m.server_count() + m.client_count() == parts["finished"] + parts["aborted"]
     # And known ones are counted as ever.
     client = Client(netns, 8080)
-    for _ in range(200):
+    for i in range(200):
         assert client.get("/empty") == 200
+        if i == 3:
+            learned()
     client.close()
     after = agent.settle()
     assert after.lost() == m.lost()

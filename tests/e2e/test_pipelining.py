@@ -318,7 +318,7 @@ def test_depths_by_nginx(netns, redtap, trace, tmp_path, depth):
     want = collections.Counter()
     for _ in range(3):
         client = Client(netns, 8080)
-        for _ in range(40):
+        for _ in range(12):
             batch, paths = [], []
             for _ in range(depth):
                 method = rand.choice(["GET", "GET", "GET", "HEAD", "POST"])
@@ -332,7 +332,7 @@ def test_depths_by_nginx(netns, redtap, trace, tmp_path, depth):
             want.update(zip(paths, client.batch(batch)))
         client.close()
     n = sum(want.values())
-    assert n == 3 * 40 * depth
+    assert n == 3 * 12 * depth
     logged = collections.Counter((x["uri"].split("?")[0], x["status"]) for x in nginx.wait_log(n))
     assert logged == want
     assert_told(agent, tracer, want)
