@@ -184,7 +184,6 @@ RT_SCALAR int rt_stream_begins(u64 d0, u64 d1, u32 have, u32 doubt)
 	return 0;
 }
 
-/* Finds the first piece that is not empty. 0: there is none. */
 int RT_FN(rt_stream_piece)(struct rt_conn *c, const struct rt_uio *u)
 {
 	if (!c || !u)

@@ -482,11 +482,60 @@ int RT_FN(rt_turn_open)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 no
 	return 0;
 }
 
+/* One piece of an operation, behind a response. */
+static __always_inline void rt_turn_piece(struct rt_conn *c, const struct rt_uio *u, u64 n,
+					  u64 now, u32 dir)
+{
+	if (c->phase == RT_PHASE_REQ || rt_turn_open(c, u, n, now, dir))
+		rt_turn_request_bytes(c, u, n, now);
+}
+
+/*
+ * The answer came before the body was read, and this operation holds what was left of the
+ * body and, behind it, the next request: the place is known where the body's length is. This
+ * exchange takes what is its own. Returns how many bytes are left, from piece_at; 0: none.
+ */
+int RT_FN(rt_turn_split)(struct rt_conn *c, const struct rt_uio *u, u64 n)
+{
+	u64 excess;
+
+	if (!c || !u || !u->base || c->turn != RT_TURN_UNKNOWN || c->req_whole == ~0ull)
+		return 0;
+	excess = c->x.req_bytes - c->req_whole;
+	if (!excess || excess >= n)
+		return 0;
+	rt_pieces_begin(c, u, n, n - excess);
+	if (!rt_stream_piece(c, u))
+		return 0;
+	c->x.req_bytes = c->req_whole;
+	c->turn = RT_TURN_NONE;
+	return excess;
+}
+
+/* After rt_turn_split(). Not a function of its own: calls cannot go deeper on Linux 5.10. */
+static __always_inline void rt_turn_behind(struct rt_conn *c, const struct rt_uio *u, u64 excess,
+					   u64 now, u32 dir)
+{
+	struct rt_uio next = {.base = c->piece_at}, rest = {};
+	u64 len = c->piece_left < excess ? c->piece_left : excess;
+	u32 used = c->piece_next;
+
+	if (u->nr > used) {
+		rest.nr = u->nr - used;
+		rest.base = u->base + used * sizeof(struct iovec);
+		rest.copied = u->copied;
+	}
+	rt_turn_piece(c, &next, len, now, dir);
+	if (excess > len)
+		rt_turn_piece(c, &rest, excess - len, now, dir);
+}
+
 static __always_inline void rt_on_data_locked(struct rt_conn *c, const struct rt_uio *u, u64 n,
 					      u64 pid_tgid, u32 dir)
 {
 	u64 now = bpf_ktime_get_ns();
 	bool request;
+	u32 excess;
 
 	if (c->phase == RT_PHASE_IDLE) {
 		if (rt_turn_open(c, u, n, now, dir))
@@ -522,8 +571,13 @@ static __always_inline void rt_on_data_locked(struct rt_conn *c, const struct rt
 		c->x.req_end = now;
 		return;
 	}
-	if (rt_turn_open(c, u, n, now, dir))
+	if (rt_turn_open(c, u, n, now, dir)) {
 		rt_turn_request_bytes(c, u, n, now);
+		return;
+	}
+	excess = rt_turn_split(c, u, n);
+	if (excess)
+		rt_turn_behind(c, u, excess, now, dir);
 }
 
 /* The close came in an interrupt while this CPU held the lock, or the sweep did. */

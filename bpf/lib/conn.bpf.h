@@ -23,7 +23,7 @@ enum rt_dir {
 /* Where the bytes of one operation stand. */
 struct rt_uio {
 	u64 base;   /* address of the bytes, or of the iovec when nr > 0; 0: not readable */
-	u32 nr;	    /* iovec entries, two or more; 0: base is a plain range */
+	u32 nr;	    /* iovec entries; 0: base is a plain range, as is made of one */
 	u16 copied; /* the iovec is the kernel's own copy, not the user's */
 	u16 dropped; /* the call throws the bytes away: there is nothing to read */
 };

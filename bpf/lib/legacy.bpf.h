@@ -31,6 +31,7 @@
 	UIO(rt_turn_request_bytes, (, u64 n, u64 now), (, n, now))                      \
 	UIO(rt_turn_response_bytes, (, u64 n, u64 now, u64 id), (, n, now, id))         \
 	UIO(rt_turn_open, (, u64 n, u64 now, u32 dir), (, n, now, dir))                 \
+	UIO(rt_turn_split, (, u64 n), (, n))                                            \
 	UIO(rt_on_data, (, u64 n, u64 id, u32 dir), (, n, id, dir))                     \
 	FN(rt_on_gone, (), ())                                                          \
 	FN(rt_on_nothing, (, u32 dir, int ret), (, dir, ret))                           \

@@ -13,6 +13,9 @@ int rt_stream_enter(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now);
 /* n bytes moved on a pipelined connection. Returns 1 when it left the protocol. */
 int rt_stream_data(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now, u32 response);
 
+/* After rt_pieces_begin(): goes to the first piece that is not empty. 0: there is none. */
+int rt_stream_piece(struct rt_conn *c, const struct rt_uio *u);
+
 /* The request's head goes on behind what is kept of it: looks for its end in this
  * operation, and puts what is found into req_whole. far.bpf.c. */
 int rt_far_scan(struct rt_conn *c, const struct rt_uio *u, u64 n);

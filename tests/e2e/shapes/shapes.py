@@ -789,6 +789,51 @@ def late_body(w, c, s):
 
 
 @shape(hold=True)
+def late_body_and_the_next(w, c, s):
+    """The same, but the client has read its answer by then: the server finds the body and
+    the next request in one read."""
+    hows = ("recv", "read", "readv", "recvmsg", "recvmmsg")
+    for how in hows:
+        for early, late in ((b"", b"tiny=1"), (b"", b"b" * 3000), (b"b" * 40, b"c" * 60)):
+            length = len(early + late)
+            head_ = req(b"POST /late/%d" % length, b"Content-Length: %d" % length)
+            c.send(head_ + early)
+            c.send(late)
+            s.take(len(head_ + early))
+            answer(c, s, OK)
+            w.expect("POST", f"/late/{length}", 200, head_ + early + late, OK)
+            next_ = req(b"GET /late/next", b"X-Pad: %s" % (b"p" * 40))
+            c.send(next_)
+            s.take(len(late + next_), how)
+            answer(c, s, OK)
+            w.expect("GET", "/late/next", 200, next_, OK)
+
+
+@shape(hold=True)
+def late_body_in_parts_and_the_next(w, c, s):
+    """The last part alone is read with the next request, which has a body of its own and
+    another one behind it that is as late."""
+    head_ = req(b"PUT /late/parts", b"Content-Length: 60")
+    for part in (b"a" * 5, b"a" * 30):
+        c.send(head_)
+        s.take(len(head_))
+        answer(c, s, OK)
+        c.send(part)
+        s.take(len(part))
+        rest = b"b" * (60 - len(part))
+        c.send(rest + head_)
+        s.take(len(rest + head_))
+        w.expect("PUT", "/late/parts", 200, head_ + part + rest, OK)
+        answer(c, s, OK)
+        next_ = req(b"GET /late/next")
+        c.send(b"c" * 60 + next_)
+        s.take(60 + len(next_))
+        w.expect("PUT", "/late/parts", 200, head_ + b"c" * 60, OK)
+        answer(c, s, OK)
+        w.expect("GET", "/late/next", 200, next_, OK)
+
+
+@shape(hold=True)
 def first_byte_apart(w, c, s):
     """Go's server waits for the next request by a read of one byte."""
     for method in (b"GET", b"POST", b"PROPFIND", b"BREW"):
