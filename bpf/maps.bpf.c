@@ -65,4 +65,9 @@ struct rt_spares_map rt_spares SEC(".maps");
 struct rt_cells_map rt_cells SEC(".maps");
 struct rt_hists_map rt_hists SEC(".maps");
 
+/* Samples of what is counted in place, with --samples-log only: by service, and a slot's
+ * service. Written by user space, but for what the hooks count in a sampler. */
+struct rt_samplers_map rt_samplers SEC(".maps");
+struct rt_sampler_of_map rt_sampler_of SEC(".maps");
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -12,6 +12,7 @@
 #include "lib/maps.bpf.h"
 
 #include "lib/route.bpf.h"
+#include "lib/sample.bpf.h"
 #include "lib/word.bpf.h"
 #include "redtap/cells.h"
 
@@ -574,8 +575,13 @@ int RT_FN(rt_route_count)(struct rt_conn *c)
 	if (!status)
 		return 0;
 	slot = rt_route_find(c, key, status);
-	if (slot)
-		return rt_route_add(c, slot - 1);
+	if (slot) {
+		if (!rt_route_add(c, slot - 1))
+			return 0;
+		if (rt_cfg.samples)
+			rt_sample(c, slot - 1, status);
+		return 1;
+	}
 	x->rule = key;
 	x->other = rt_mix(c->other_hash, whose ^ (u64)status << 32);
 	return 0;

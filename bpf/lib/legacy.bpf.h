@@ -62,6 +62,9 @@
 	FN(rt_route_count, (), ())                                                      \
 	FN(rt_route_same, (), ())
 
+#define RT_LEGACY_SAMPLE(FN, UIO)                                                       \
+	FN(rt_sample, (, u32 slot, u32 status), (, slot, status))
+
 #define RT_LEGACY_COPY(FN, UIO)                                                         \
 	UIO(rt_uio_gather, (, u32 to_probe), (, to_probe))                              \
 	UIO(rt_uio_tail_iov, (, u64 n), (, n))
@@ -108,6 +111,7 @@ RT_LEGACY_TURN(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
 RT_LEGACY_STREAM(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
 RT_LEGACY_FAR(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
 RT_LEGACY_ROUTE(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
+RT_LEGACY_SAMPLE(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
 RT_LEGACY_COPY(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
 RT_LEGACY_INFER(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
 

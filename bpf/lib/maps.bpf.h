@@ -140,6 +140,22 @@ struct rt_hists_map {
 	__type(value, struct rt_hist);
 };
 
+struct rt_samplers_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct rt_sampler);
+};
+
+struct rt_sampler_of_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u64);
+};
+
 #pragma GCC visibility push(default)
 #ifdef RT_LEGACY
 extern struct rt_locks_map rt_locks SEC(".maps");
@@ -159,6 +175,8 @@ extern struct rt_rules_map rt_rules SEC(".maps");
 extern struct rt_spares_map rt_spares SEC(".maps");
 extern struct rt_cells_map rt_cells SEC(".maps");
 extern struct rt_hists_map rt_hists SEC(".maps");
+extern struct rt_samplers_map rt_samplers SEC(".maps");
+extern struct rt_sampler_of_map rt_sampler_of SEC(".maps");
 
 extern const volatile struct rt_bpf_cfg rt_cfg;
 /* Moves whenever a rule is deleted or must be looked up anew; user space writes it. */

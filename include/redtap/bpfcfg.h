@@ -39,6 +39,9 @@ struct rt_bpf_cfg {
 	u64 route_seed;	 /* of the rules' keys; secret, as paths are hostile */
 	u32 stripe_bits; /* a slot's stripes, as a power of two; a CPU's is its low bits */
 	u32 shared_cells; /* counters of a stripe are added to by more than one at a time */
+	u64 sample_every_ns[RT_NR_SAMPLES]; /* per service; 0: none */
+	u32 samples;	 /* whether any are taken */
+	u32 pad2;
 	u64 duration_bounds[RT_NR_DURATION_BOUNDS]; /* ns */
 	u8 bound_of_bin[RT_HIST_BINS]; /* bound that lies in this bin, plus one; 0: none */
 	/* rows for what may open a turn in the request's direction, and in the response's */

@@ -47,6 +47,25 @@
 #define RT_SPARES_MAX	128
 #define RT_STRIPES_MAX 16
 
+/* Why a request that is counted in place is told of all the same, by a record. */
+enum rt_sample {
+	RT_SAMPLE_ANY = 0,
+	RT_SAMPLE_SLOW = 1,
+	RT_SAMPLE_FAILED = 2, /* by its status */
+	RT_NR_SAMPLES
+};
+/* Services that are sampled; 0 is none. */
+#define RT_SAMPLERS_MAX 1024
+/* What was not sampled for so long may follow at once. */
+#define RT_SAMPLE_BURST_NS 1000000000ull
+
+/* Of one service. Two processors may take the same turn: rates hold but for that. */
+struct rt_sampler {
+	u64 slow_ns; /* what takes longer is slow; user space writes it */
+	u64 slow;    /* requests counted in place that were; the kernel counts */
+	u64 next_ns[RT_NR_SAMPLES]; /* CLOCK_MONOTONIC; both write it */
+};
+
 struct rt_rule {
 	u64 key;  /* the map's key once more: an element may be reused while it is read */
 	u32 used; /* set by the kernel, cleared by user space */
@@ -78,6 +97,24 @@ struct rt_hist {
 
 _Static_assert(sizeof(struct rt_rule) == 32, "rt_rule layout");
 _Static_assert(sizeof(struct rt_hist) % 8 == 0, "rt_hist layout");
+
+/* Whether the service's sample of this kind is due at `now`, one per `every` ns (0: none).
+ * The same in the kernel and in user space. */
+static inline __attribute__((always_inline)) int rt_sample_due(struct rt_sampler *s, u32 why,
+							       u64 every, u64 now)
+{
+	u64 next;
+
+	if (why >= RT_NR_SAMPLES || !every)
+		return 0;
+	next = *(volatile u64 *)&s->next_ns[why];
+	if (next > now)
+		return 0;
+	if (now - next > RT_SAMPLE_BURST_NS)
+		next = now - RT_SAMPLE_BURST_NS;
+	*(volatile u64 *)&s->next_ns[why] = next + every;
+	return 1;
+}
 
 /* Position of the highest bit of v, which is not 0. BPF has no instruction for it. */
 static inline __attribute__((always_inline)) u32 rt_log2(u64 v)

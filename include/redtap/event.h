@@ -56,6 +56,7 @@ enum rt_xflag {
 	 * RT_X_UPGRADED: the first request, whole; what comes behind it, and all answers,
 	 * come as chunks. With one of them: how the connection ended. */
 	RT_X_STREAM = 1 << 16,
+	RT_X_SAMPLE = 1 << 17, /* counted in place already: only told of */
 };
 
 /*

@@ -16,7 +16,7 @@ NAME_MAX = 15  # the kernel keeps 15 characters
 GROWTH = 1.10  # over the recorded number, on the kernel it was recorded on
 BUDGETS = pathlib.Path(__file__).with_name("verifier.csv")
 # Every kind of scope at once, so that no branch is dropped before the verifier sees it.
-WIDEST = ["--pid", os.getpid(), "--exe", "*", "--port", "1-65535"]
+WIDEST = ["--pid", os.getpid(), "--exe", "*", "--port", "1-65535", "--samples-log"]
 
 
 def test_names(inspect, bpf_object):

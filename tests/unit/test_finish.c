@@ -336,6 +336,22 @@ static void test_exact_memory(void **state)
 	free(tight);
 }
 
+/* Told, and not counted: the kernel has. */
+static void test_sample(void **state)
+{
+	struct fixture *t = *state;
+	const char *const answers[] = {FULL, PARTIAL, FOREIGN};
+
+	for (size_t i = 0; i < RT_ARRAY_SIZE(answers); i++) {
+		record(t, S, RT_X_SAMPLE, GET, answers[i], 0);
+		t->fed = &t->x;
+		rt_finisher__exchange(t->f, t->meta, &t->x, t->x.size);
+	}
+	assert_int_equal(t->told, 2);
+	assert_int_equal(t->last.duration_ns, RESP_END - REQ_START);
+	assert_int_equal(counts(t).finished + counts(t).aborted + counts(t).rejected, 0);
+}
+
 static void test_free_null(void **state)
 {
 	rt_finisher__free(NULL);
@@ -352,6 +368,7 @@ int main(void)
 		TEST(test_interim_turn),
 		TEST(test_lies),
 		TEST(test_exact_memory),
+		TEST(test_sample),
 		cmocka_unit_test(test_free_null),
 	};
 

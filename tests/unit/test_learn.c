@@ -32,6 +32,7 @@ struct fixture {
 	u32 made;
 	struct what whats[WHATS];
 	struct what *current[512]; /* by id */
+	struct what *placed[K_SLOTS]; /* by slot, as it was told of */
 };
 
 static struct fixture *fixture; /* what `meanwhile` has no argument for */
@@ -44,6 +45,14 @@ static void release(void *what)
 	w->released++;
 }
 
+static void on_placed(void *ctx, u32 slot, void *what)
+{
+	struct fixture *t = ctx;
+
+	assert_in_range(slot, 0, K_SLOTS - 1);
+	t->placed[slot] = what;
+}
+
 static struct fixture *start(u32 nr_slots)
 {
 	struct fixture *t = calloc(1, sizeof(*t));
@@ -52,6 +61,7 @@ static struct fixture *start(u32 nr_slots)
 	t->now = 1000 * SECOND;
 	t->l = rt_learn__new(&k_ops, &t->k, nr_slots, release);
 	assert_non_null(t->l);
+	rt_learn__watch(t->l, on_placed, t);
 	fixture = t;
 	return t;
 }
@@ -152,6 +162,7 @@ static bool request(struct fixture *t, u64 key, u16 status, u32 id)
 {
 	if (!k_count(&t->k, 0, key, status, &quick))
 		return false;
+	assert_ptr_equal(t->placed[t->k.conns[0].slot], t->current[id]);
 	expect(t->current[id], &quick);
 	return true;
 }
@@ -163,6 +174,8 @@ static void finish(struct fixture *t)
 	for (u32 i = 0; i < t->made; i++)
 		assert_int_equal(t->whats[i].released, 1);
 	assert_int_equal(t->k.nr_rules, 0);
+	for (u32 i = 0; i < K_SLOTS; i++)
+		assert_null(t->placed[i]);
 	free(t);
 }
 
@@ -709,6 +722,7 @@ static void test_kernel_was_first(void **state)
 	rt_learn__free(t->l);
 	t->l = rt_learn__new(&ops, &t->k, K_SLOTS, release);
 	assert_non_null(t->l);
+	rt_learn__watch(t->l, on_placed, t);
 	nr_given = 0;
 	fold(t);
 	assert_true(nr_given > 0 && nr_given < K_SLOTS);

@@ -38,6 +38,8 @@ static int quiet(enum libbpf_print_level level, const char *fmt, va_list args)
  * sees it: as tests/bpf does, which keeps the numbers in the same file. */
 static void configure(struct rt_bpf_cfg *c)
 {
+	struct rt_config cfg = {.samples_log = true, .samples_rate = 1};
+	struct rt_bpf b = {.cfg = &cfg, .nr_slots = 1};
 	struct rt_sig sigs[RT_SIG_MAX];
 	u32 n = rt_proto__signatures(sigs, RT_SIG_MAX);
 
@@ -46,7 +48,7 @@ static void configure(struct rt_bpf_cfg *c)
 	c->self_tgid = 1;
 	c->nr_netns = c->nr_pids = c->nr_cgroups = c->nr_exes = c->nr_ports = 1;
 	c->ports[0] = (struct rt_port_range){1, 65535};
-	rt_rules__fill_config(c, 1, 0);
+	rt_rules__fill_config(c, &b);
 	c->shared_cells = 1;
 	c->stack_size = rt_object__stack_size();
 	for (u32 i = 0; i < n && i < RT_SIG_MAX; i++)

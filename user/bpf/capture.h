@@ -15,6 +15,13 @@
 
 struct rt_bpf;
 
+/* What governs samples of requests that are counted in place (redtap/cells.h). */
+struct rt_samplers {
+	struct rt_sampler *all; /* RT_SAMPLERS_MAX */
+	volatile u64 *of_slot;	/* a slot's index in `all`; 0: none */
+	u64 every_ns[RT_NR_SAMPLES]; /* between two of a kind and service; 0: none */
+};
+
 /* What the consumer is told; `data` is one record, `len` bytes of it are there. */
 typedef void (*rt_record_fn)(void *ctx, const void *data, u32 len);
 
@@ -77,6 +84,9 @@ void rt_bpf__rules_moved(const struct rt_bpf *b);
 /* Sums over a slot's stripes; what is in the sums is in the histogram read later. */
 void rt_bpf__slot_sums(const struct rt_bpf *b, u32 slot, struct rt_cell *ret);
 int rt_bpf__slot_hist(const struct rt_bpf *b, u32 slot, struct rt_hist *ret);
+
+/* For red/sample.h; NULL: none are taken. */
+const struct rt_samplers *rt_bpf__samplers(const struct rt_bpf *b);
 
 struct rt_prog_info {
 	const char *name;

@@ -135,7 +135,7 @@ static int fill_config(struct rt_bpf_cfg *c, const struct rt_bpf *b, const struc
 	c->hash_only = !b->storage;
 	c->stack_size = rt_object__stack_size();
 	memcpy(c->ports, b->scope.ports, sizeof(c->ports));
-	rt_rules__fill_config(c, b->nr_slots, b->stripe_bits);
+	rt_rules__fill_config(c, b);
 	c->nr_req_sigs = c->nr_resp_sigs = 0;
 	for (u32 i = 0; i < nr_sigs; i++) {
 		bool resp = is_resp_row(&sigs[i]);

@@ -30,6 +30,7 @@ struct rt_bpf {
 	u32 nr_slots; /* of requests counted in the kernel; 0: it is off */
 	u32 stripe_bits;
 	const volatile struct rt_cell *cells; /* mapped */
+	struct rt_samplers samplers;	      /* mapped; NULLs: none are taken */
 	int stats_fd;
 	struct rt_exe_key unread[RT_UNREAD_MAX];
 	u32 nr_unread;
@@ -58,7 +59,7 @@ int rt_ring__open(struct rt_bpf *b);
 u32 rt_rules__stripe_bits(void);
 /* How many slots fit into `memory` bytes of the kernel's. */
 u32 rt_rules__slots(u64 memory, u32 stripe_bits);
-void rt_rules__fill_config(struct rt_bpf_cfg *c, u32 nr_slots, u32 stripe_bits);
+void rt_rules__fill_config(struct rt_bpf_cfg *c, const struct rt_bpf *b);
 int rt_rules__size_maps(struct rt_bpf *b); /* before the load */
 int rt_rules__open(struct rt_bpf *b);	   /* after it */
 void rt_rules__close(struct rt_bpf *b);

@@ -32,7 +32,19 @@ u32 rt_rules__slots(u64 memory, u32 stripe_bits)
 	return n > RT_SLOTS_MAX ? RT_SLOTS_MAX : (u32)n;
 }
 
-void rt_rules__fill_config(struct rt_bpf_cfg *c, u32 nr_slots, u32 stripe_bits)
+static void sample_rates(const struct rt_config *cfg, u64 ret_every_ns[RT_NR_SAMPLES])
+{
+	const u64 per_second[RT_NR_SAMPLES] = {
+		[RT_SAMPLE_ANY] = cfg->samples_rate,
+		[RT_SAMPLE_SLOW] = cfg->samples_slow_rate,
+		[RT_SAMPLE_FAILED] = cfg->samples_failed_rate,
+	};
+
+	for (u32 i = 0; i < RT_NR_SAMPLES; i++)
+		ret_every_ns[i] = per_second[i] ? 1000000000 / per_second[i] : 0;
+}
+
+void rt_rules__fill_config(struct rt_bpf_cfg *c, const struct rt_bpf *b)
 {
 	static const u64 bounds[] = {
 #define B(ns) ns,
@@ -42,9 +54,11 @@ void rt_rules__fill_config(struct rt_bpf_cfg *c, u32 nr_slots, u32 stripe_bits)
 	_Static_assert(RT_ARRAY_SIZE(bounds) == RT_NR_DURATION_BOUNDS, "bounds are counted");
 
 	/* 0 turns it off. */
-	c->route_seed = nr_slots ? rt_hash__random_seed() | 1 : 0;
-	c->stripe_bits = stripe_bits;
-	c->shared_cells = libbpf_num_possible_cpus() > 1 << stripe_bits ||
+	c->route_seed = b->nr_slots ? rt_hash__random_seed() | 1 : 0;
+	c->samples = b->cfg->samples_log;
+	sample_rates(b->cfg, c->sample_every_ns);
+	c->stripe_bits = b->stripe_bits;
+	c->shared_cells = libbpf_num_possible_cpus() > 1 << b->stripe_bits ||
 			  !rt_features__has(RT_FEATURE_STEADY_TP) ||
 			  !rt_features__has(RT_FEATURE_STEADY_FN);
 	memcpy(c->duration_bounds, bounds, sizeof(bounds));
@@ -65,36 +79,62 @@ int rt_rules__size_maps(struct rt_bpf *b)
 		err = bpf_map__set_max_entries(b->skel->maps.rt_spares, spares ? spares : 1);
 	if (!err && !n)
 		err = bpf_map__set_max_entries(b->skel->maps.rt_rules, 1);
+	if (!err && b->cfg->samples_log)
+		err = bpf_map__set_max_entries(b->skel->maps.rt_samplers, RT_SAMPLERS_MAX);
+	if (!err && b->cfg->samples_log && n)
+		err = bpf_map__set_max_entries(b->skel->maps.rt_sampler_of, b->nr_slots);
 	return err;
 }
 
-static size_t cells_length(const struct rt_bpf *b)
+static size_t map_length(const struct bpf_map *map)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t n = ((size_t)b->nr_slots << b->stripe_bits) * sizeof(struct rt_cell);
+	size_t n = (size_t)bpf_map__max_entries(map) * bpf_map__value_size(map);
 
 	return (n + page - 1) / page * page;
 }
 
+/* NULL with errno. */
+static void *map_whole(const struct bpf_map *map, int prot)
+{
+	void *at = mmap(NULL, map_length(map), prot, MAP_SHARED, bpf_map__fd(map), 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
 int rt_rules__open(struct rt_bpf *b)
 {
-	void *at;
-
-	if (!b->nr_slots)
+	if (b->nr_slots) {
+		b->cells = map_whole(b->skel->maps.rt_cells, PROT_READ);
+		if (!b->cells)
+			return -errno;
+	}
+	if (!b->cfg->samples_log)
 		return 0;
-	at = mmap(NULL, cells_length(b), PROT_READ, MAP_SHARED, bpf_map__fd(b->skel->maps.rt_cells),
-		  0);
-	if (at == MAP_FAILED)
+	sample_rates(b->cfg, b->samplers.every_ns);
+	b->samplers.all = map_whole(b->skel->maps.rt_samplers, PROT_READ | PROT_WRITE);
+	if (!b->samplers.all)
 		return -errno;
-	b->cells = at;
-	return 0;
+	b->samplers.of_slot = map_whole(b->skel->maps.rt_sampler_of, PROT_READ | PROT_WRITE);
+	return b->samplers.of_slot ? 0 : -errno;
 }
 
 void rt_rules__close(struct rt_bpf *b)
 {
 	if (b->cells)
-		munmap((void *)(uintptr_t)b->cells, cells_length(b));
+		munmap((void *)(uintptr_t)b->cells, map_length(b->skel->maps.rt_cells));
+	if (b->samplers.all)
+		munmap(b->samplers.all, map_length(b->skel->maps.rt_samplers));
+	if (b->samplers.of_slot)
+		munmap((void *)(uintptr_t)b->samplers.of_slot,
+		       map_length(b->skel->maps.rt_sampler_of));
 	b->cells = NULL;
+	b->samplers = (struct rt_samplers){0};
+}
+
+const struct rt_samplers *rt_bpf__samplers(const struct rt_bpf *b)
+{
+	return b->samplers.all ? &b->samplers : NULL;
 }
 
 u32 rt_bpf__nr_slots(const struct rt_bpf *b)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "cli/line.h"
 #include "collect/collect.h"
 #include "export/prometheus.h"
 #include "http/server.h"
@@ -23,7 +24,11 @@ static const char usage[] =
 	"usage: redtap run [options]\n"
 	"\n"
 	"Watches the sockets in scope and serves RED metrics at http://ADDR:PORT/metrics\n"
-	"until SIGTERM or SIGINT. SIGHUP reads the configuration again.\n";
+	"until SIGTERM or SIGINT. SIGHUP reads the configuration again. With --samples-log\n"
+	"some requests are lines of JSON on stdout: failed ones, slow ones, a few of all.\n";
+
+/* Bytes of lines that wait for their reader. */
+#define LINES_MAX (1u << 20)
 
 struct run {
 	struct rt_config *cfg;	   /* in force */
@@ -36,6 +41,9 @@ struct run {
 	struct rt_collect_ctx collect_ctx;
 	struct rt_collect *collect;
 	struct rt_http_server *server;
+	struct rt_buf lines; /* of the log of samples */
+	u64 unread;	     /* lines that stdout did not take; other threads read it */
+	bool mute;	     /* nobody reads stdout any more */
 	bool ready;
 	u64 now;
 };
@@ -50,21 +58,50 @@ static struct rt_registry_opts registry_opts(const struct rt_config *cfg)
 
 /* --- the loop's side ------------------------------------------------------ */
 
+static void add_line(struct run *run, const struct rt_finished *f, const char *route)
+{
+	if (!run->mute && run->lines.len < LINES_MAX)
+		rt_line__json(&run->lines, f, route);
+	else
+		__atomic_fetch_add(&run->unread, 1, __ATOMIC_RELAXED);
+}
+
+static void write_lines(struct run *run)
+{
+	int err = run->lines.len ? rt_line__offer(&run->lines) : 0;
+
+	if (!err)
+		return;
+	run->mute = true;
+	rt_buf__free(&run->lines);
+	rt_warn("the log of samples ends here, stdout cannot be written to: %s", strerror(-err));
+}
+
 static void on_batch(void *ctx, bool begin)
 {
 	struct run *run = ctx;
 
-	if (begin)
+	if (begin) {
 		rt_registry__lock(run->registry);
-	else
-		rt_registry__unlock(run->registry);
+		return;
+	}
+	rt_registry__unlock(run->registry);
+	write_lines(run);
 }
 
 static void on_finished(void *ctx, const struct rt_finished *f)
 {
 	struct run *run = ctx;
+	u64 now = f->x->end ? f->x->end : f->x->resp_end;
+	const char *route;
 
-	rt_red__record(run->red, f, f->x->end ? f->x->end : f->x->resp_end, NULL);
+	if (f->x->flags & RT_X_SAMPLE) {
+		add_line(run, f, rt_red__route(run->red, f));
+		return;
+	}
+	rt_red__record(run->red, f, now, &route);
+	if (rt_red__sampled(run->red, f, now))
+		add_line(run, f, route);
 }
 
 static void on_sweep(void *ctx, bool begin)
@@ -165,6 +202,9 @@ static bool needs_restart(const struct rt_config *a, const struct rt_config *b)
 {
 	return strcmp(a->listen, b->listen) != 0 || a->backend != b->backend ||
 	       a->ring_size != b->ring_size || a->routes_memory != b->routes_memory ||
+	       a->samples_log != b->samples_log || a->samples_rate != b->samples_rate ||
+	       a->samples_failed_rate != b->samples_failed_rate ||
+	       a->samples_slow_rate != b->samples_slow_rate || a->samples_slow != b->samples_slow ||
 	       a->self_bpf_stats != b->self_bpf_stats || a->labels_pid != b->labels_pid ||
 	       !same_list(&a->netns, &b->netns) || !same_list(&a->cgroup, &b->cgroup) ||
 	       !same_list(&a->pid, &b->pid) || !same_list(&a->exe, &b->exe) ||
@@ -186,7 +226,7 @@ static const struct rt_config *on_reload(void *ctx)
 	}
 	if (needs_restart(run->initial, cfg))
 		rt_warn("the scope, listen, backend, ring_size, btf, disable_feature, "
-			"routes.memory, labels.pid and self.bpf_stats change only with a restart; "
+			"routes.memory, samples, labels.pid and self.bpf_stats change only with a restart; "
 			"the rest is reloaded");
 	rt_log__setup((enum rt_log_level)cfg->log_level, (enum rt_log_format)cfg->log_format);
 	opts = registry_opts(cfg);
@@ -271,10 +311,14 @@ static int start(struct run *run, char *errbuf, size_t errlen)
 	if (rt_bpf__nr_slots(run->bpf) &&
 	    rt_red__count_in_kernel(run->red, &learn_ops, run->bpf, rt_bpf__nr_slots(run->bpf)))
 		return -ENOMEM;
+	if (rt_bpf__samplers(run->bpf) &&
+	    rt_red__sample(run->red, run->initial->samples_slow, rt_bpf__samplers(run->bpf)))
+		return -ENOMEM;
 	run->collect_ctx = (struct rt_collect_ctx){
 		.cfg = run->initial,
 		.bpf = rt_agent__bpf(run->agent),
 		.finisher = rt_agent__finisher(run->agent),
+		.samples_unread = &run->unread,
 	};
 	run->collect = rt_collect__new(run->registry, &run->collect_ctx);
 	if (!run->collect)
@@ -292,6 +336,7 @@ static void finish(struct run *run)
 	rt_red__free(run->red);
 	rt_agent__free(run->agent);
 	rt_registry__free(run->registry);
+	rt_buf__free(&run->lines);
 	if (run->cfg != run->initial)
 		rt_config__free(run->cfg);
 	rt_config__free(run->initial);

@@ -4,15 +4,14 @@
  */
 #include "cli/cli.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agent.h"
+#include "cli/line.h"
 #include "red/route.h"
 #include "util/buf.h"
 #include "util/clock.h"
@@ -42,64 +41,6 @@ struct trace {
 	int write_err; /* why, unless the reader just went away */
 };
 
-/* IPv4 in IPv6 is shown as IPv4; Unix sockets have no address. */
-static void peer_address(const struct rt_exchange *x, char ret[INET6_ADDRSTRLEN])
-{
-	static const u8 mapped[12] = {[10] = 0xff, [11] = 0xff};
-
-	ret[0] = 0;
-	if (x->family == RT_FAMILY_INET)
-		inet_ntop(AF_INET, x->peer_addr, ret, INET6_ADDRSTRLEN);
-	else if (x->family == RT_FAMILY_INET6 && !memcmp(x->peer_addr, mapped, sizeof(mapped)))
-		inet_ntop(AF_INET, x->peer_addr + sizeof(mapped), ret, INET6_ADDRSTRLEN);
-	else if (x->family == RT_FAMILY_INET6)
-		inet_ntop(AF_INET6, x->peer_addr, ret, INET6_ADDRSTRLEN);
-}
-
-static const char *role_name(const struct rt_exchange *x)
-{
-	return x->role == RT_ROLE_SERVER ? "server" : "client";
-}
-
-static void put_key(struct rt_buf *b, const char *key, struct rt_slice value)
-{
-	rt_buf__printf(b, "%s\"%s\":", b->len && b->data[b->len - 1] != '{' ? "," : "", key);
-	rt_buf__put_json(b, value);
-}
-
-static void put_number(struct rt_buf *b, const char *key, u64 value)
-{
-	rt_buf__printf(b, ",\"%s\":", key);
-	rt_buf__put_u64(b, value);
-}
-
-static void put_json(struct rt_buf *b, const struct rt_finished *f, const char *start,
-		     const char *route, const char *error, const char *peer)
-{
-	const struct rt_exchange *x = f->x;
-
-	rt_buf__putc(b, '{');
-	put_key(b, "time", rt_slice_str(start));
-	put_key(b, "service", rt_slice_str(f->process->service));
-	put_number(b, "pid", x->pid);
-	put_key(b, "executable", rt_slice_str(f->process->executable));
-	put_key(b, "role", rt_slice_str(role_name(x)));
-	put_key(b, "protocol", rt_slice_str(rt_proto__get(x->proto)->name));
-	put_key(b, "method", f->op->method);
-	put_key(b, "path", f->op->path);
-	put_key(b, "route", rt_slice_str(route));
-	put_number(b, "status", f->op->status);
-	put_key(b, "error", rt_slice_str(error));
-	put_number(b, "ttfb_ns", f->ttfb_ns);
-	put_number(b, "duration_ns", f->duration_ns);
-	put_number(b, "request_bytes", x->req_bytes);
-	put_number(b, "response_bytes", f->response_bytes);
-	put_number(b, "local_port", x->local_port);
-	put_key(b, "peer_address", rt_slice_str(peer));
-	put_number(b, "peer_port", x->peer_port);
-	rt_buf__puts(b, "}\n");
-}
-
 /* A terminal must not be driven by what came from the network, by the control
  * characters above 0x7f neither; and blanks stand between the fields. */
 static void put_plain(struct rt_buf *b, struct rt_slice s)
@@ -119,14 +60,17 @@ static void put_plain(struct rt_buf *b, struct rt_slice s)
 	}
 }
 
-static void put_text(struct rt_buf *b, const struct rt_finished *f, const char *start,
-		     const char *route, const char *error, const char *peer)
+static void put_text(struct rt_buf *b, const struct rt_finished *f, const char *route)
 {
 	const struct rt_exchange *x = f->x;
+	char peer[RT_PEER_LEN], start[RT_RFC3339_LEN], buf[8];
+	const char *error = rt_error_type(f, buf);
 
+	rt_line__peer(x, peer);
+	rt_clock__rfc3339(start, rt_clock__wall_of(x->req_start));
 	rt_buf__printf(b, "%s ", start);
 	put_plain(b, rt_slice_str(f->process->service));
-	rt_buf__printf(b, "[%u] %s %s ", x->pid, role_name(x), rt_proto__get(x->proto)->name);
+	rt_buf__printf(b, "[%u] %s %s ", x->pid, rt_line__role(x), rt_proto__get(x->proto)->name);
 	put_plain(b, f->op->method);
 	rt_buf__putc(b, ' ');
 	put_plain(b, f->op->path);
@@ -145,17 +89,13 @@ static void put_text(struct rt_buf *b, const struct rt_finished *f, const char *
 static void on_finished(void *ctx, const struct rt_finished *f)
 {
 	struct trace *t = ctx;
-	char peer[INET6_ADDRSTRLEN], start[RT_RFC3339_LEN], buf[8];
-	const char *error = rt_error_type(f, buf);
 	const char *route = rt_routes__name(t->routes, f->process->resource_id, f->op->path,
 					    f->op->path_cut, f->op->status);
 
-	peer_address(f->x, peer);
-	rt_clock__rfc3339(start, rt_clock__wall_of(f->x->req_start));
 	if (t->json)
-		put_json(&t->out, f, start, route, error, peer);
+		rt_line__json(&t->out, f, route);
 	else
-		put_text(&t->out, f, start, route, error, peer);
+		put_text(&t->out, f, route);
 }
 
 /* Waits until stdout takes a piece. Signals come by a descriptor, so none would
@@ -187,14 +127,6 @@ static bool wait_for_reader(struct trace *t)
 	}
 }
 
-/* What a writable pipe takes without waiting, in whole lines if they are not too long. */
-static size_t piece(const char *p, size_t len)
-{
-	const char *end = len > PIPE_BUF ? memrchr(p, '\n', PIPE_BUF) : p + len - 1;
-
-	return end ? (size_t)(end + 1 - p) : PIPE_BUF;
-}
-
 static void write_out(struct trace *t)
 {
 	const char *p = t->out.data;
@@ -207,7 +139,7 @@ static void write_out(struct trace *t)
 			t->closed = true;
 			return;
 		}
-		n = write(STDOUT_FILENO, p, piece(p, left));
+		n = write(STDOUT_FILENO, p, rt_line__piece(p, left));
 		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (n < 0) {
@@ -250,6 +182,7 @@ static int trace(struct trace *t)
 		return err;
 	/* Each request is a line, so each has to come as a record. */
 	t->cfg->routes_memory = 0;
+	t->cfg->samples_log = false;
 	t->routes = rt_routes__new(t->cfg);
 	if (!t->routes) {
 		rt_error("out of memory");

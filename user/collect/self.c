@@ -167,6 +167,9 @@ static int self_read(void *state)
 	st->values[RT_STAT_EXCHANGES_STREAMED] = c.streamed;
 	st->values[RT_STAT_STREAMS_TORN] = c.torn;
 	st->values[RT_STAT_RECORDS_MALFORMED] = c.bad;
+	if (st->ctx->samples_unread)
+		st->values[RT_STAT_SAMPLES_UNREAD] =
+			__atomic_load_n(st->ctx->samples_unread, __ATOMIC_RELAXED);
 	st->flying = c.in_flight;
 	return err;
 }

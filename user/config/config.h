@@ -57,6 +57,11 @@ struct rt_config {
 	bool routes_infer;
 	struct rt_strlist routes_patterns; /* "/users/{id}" */
 	u64 routes_memory; /* bytes of kernel memory for requests counted in place */
+	bool samples_log;
+	u64 samples_rate; /* per service and second; 0: none */
+	u64 samples_failed_rate;
+	u64 samples_slow_rate;
+	u64 samples_slow; /* ns; 0: the running 99th percentile */
 	bool labels_pid;
 	bool self_bpf_stats;
 	struct rt_service_rule *services;

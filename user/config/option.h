@@ -97,6 +97,7 @@ const char *rt_check_port(const char *text);
 const char *rt_check_ring_size(const char *text);
 const char *rt_check_feature(const char *text);
 const char *rt_check_max_series(const char *text);
+const char *rt_check_rate(const char *text);
 const char *rt_check_route(const char *text);
 
 /* services.c: rules that name services. */

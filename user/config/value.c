@@ -19,6 +19,7 @@
 #define PID_LIMIT      4194304ull /* the kernel's PID_MAX_LIMIT */
 #define RING_SIZE_MAX  (1ull << 30)
 #define MAX_SERIES_MAX 1000000ull
+#define RATE_MAX       1000000ull
 
 struct unit {
 	const char *suffix;
@@ -269,6 +270,15 @@ const char *rt_check_max_series(const char *text)
 	if (!rt_parse_uint(text, &v))
 		return NULL;
 	return v >= 1 && v <= MAX_SERIES_MAX ? NULL : "is not from 1 to 1000000";
+}
+
+const char *rt_check_rate(const char *text)
+{
+	u64 v;
+
+	if (!rt_parse_uint(text, &v))
+		return NULL;
+	return v <= RATE_MAX ? NULL : "is not from 0 to 1000000";
 }
 
 const char *rt_check_route(const char *text)

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/clock.h"
+
 struct counted {
 	struct slot slot; /* its key's route is ours */
 	struct rt_process process;
@@ -137,6 +139,9 @@ static void on_counted(void *ctx, void *what, const struct rt_counted *n, u64 no
 		rt_red__find_series(red, &f, s);
 	}
 	red->counted += n->requests;
+	if (red->sampling)
+		rt_sampling__counted(red->sampling, c->process.service, s->key.role, n->requests,
+				     n->sums.duration_ns, now);
 	rt_red__touch(red, &c->process, !client, now);
 	rt_series__add_histogram(s->duration, n->duration, (double)n->sums.duration_ns / 1e9, now);
 	if (client)
@@ -155,12 +160,38 @@ int rt_red__count_in_kernel(struct rt_red *red, const struct rt_learn_ops *ops, 
 	return red->learn ? 0 : -1;
 }
 
+static void on_placed(void *ctx, u32 slot, void *what)
+{
+	struct rt_red *red = ctx;
+	const struct counted *c = what;
+
+	rt_sampling__place(red->sampling, slot, c ? c->process.service : NULL,
+			   c ? c->slot.key.role : 0, rt_clock__mono());
+}
+
+int rt_red__sample(struct rt_red *red, u64 slow_ns, const struct rt_samplers *where)
+{
+	red->sampling = rt_sampling__new(slow_ns, where);
+	if (!red->sampling)
+		return -1;
+	if (red->learn)
+		rt_learn__watch(red->learn, on_placed, red);
+	return 0;
+}
+
+bool rt_red__sampled(struct rt_red *red, const struct rt_finished *f, u64 now)
+{
+	return red->sampling && rt_sampling__wanted(red->sampling, f, now);
+}
+
 u64 rt_red__fold(struct rt_red *red, u64 now)
 {
 	red->counted = 0;
 	if (!red->learn)
 		return 0;
 	rt_learn__fold(red->learn, on_counted, red, now);
+	if (red->sampling)
+		rt_sampling__adapt(red->sampling);
 	/* Records that no rule is made for change names, too. */
 	follow_names(red);
 	return red->counted;

@@ -227,7 +227,9 @@ static void tell(struct rt_finisher *f, struct rt_meta *meta, const struct rt_ex
 	/* A client's own port means nothing to rules by port. */
 	done.process = rt_meta__lookup(meta, x->pid, x->comm,
 				       x->role == RT_ROLE_SERVER ? x->local_port : 0);
-	rt_finisher__count(aborted ? &f->counts.aborted : &f->counts.finished);
+	/* A sample was counted already, as finished. */
+	if (!(x->flags & RT_X_SAMPLE))
+		rt_finisher__count(aborted ? &f->counts.aborted : &f->counts.finished);
 	if (op->req_excess)
 		rt_finisher__count(&f->counts.pipelined);
 	f->fn(f->ctx, &done);
@@ -278,6 +280,11 @@ void rt_finisher__exchange(struct rt_finisher *f, struct rt_meta *meta, const st
 	}
 	if (x->flags & RT_X_STREAM) {
 		rt_streams__exchange(f->streams, meta, x);
+		return;
+	}
+	if (x->flags & RT_X_SAMPLE) {
+		if (judge(f, x, &view, &op, true) == VERDICT_FINISHED)
+			tell(f, meta, x, &op, false);
 		return;
 	}
 	/* The first record of an exchange has no past: no look-up for most. */

@@ -67,6 +67,8 @@ struct rt_learn {
 	const struct rt_learn_ops *ops;
 	void *ctx;
 	rt_release_fn release;
+	rt_placed_fn placed; /* or NULL */
+	void *placed_ctx;
 	u32 nr_slots;
 	u32 hint;	    /* no slot below is free */
 	u32 high;	    /* no slot from here on was ever used */
@@ -102,6 +104,12 @@ struct rt_learn *rt_learn__new(const struct rt_learn_ops *ops, void *ops_ctx, u3
 	return l;
 }
 
+void rt_learn__watch(struct rt_learn *l, rt_placed_fn fn, void *ctx)
+{
+	l->placed = fn;
+	l->placed_ctx = ctx;
+}
+
 bool rt_learn__repeats(struct rt_learn *l, u64 key)
 {
 	u64 *recent = &l->recent[key % RECENT_SLOTS];
@@ -132,6 +140,13 @@ static struct slot *slot_find(struct rt_learn *l, const u8 id[RT_LEARN_ID_MAX])
 	return s;
 }
 
+static void place(struct rt_learn *l, struct slot *s, void *what)
+{
+	s->what = what;
+	if (l->placed)
+		l->placed(l->placed_ctx, (u32)(s - l->slots), what);
+}
+
 static bool slots_left(struct rt_learn *l, bool other)
 {
 	if (!other && l->nr_routes >= l->nr_slots - OTHER_SHARE(l->nr_slots))
@@ -150,7 +165,7 @@ static struct slot *slot_new(struct rt_learn *l, const u8 id[RT_LEARN_ID_MAX], b
 	if (l->high <= l->hint)
 		l->high = l->hint + 1;
 	memcpy(s->id, id, sizeof(s->id));
-	s->what = what;
+	place(l, s, what);
 	s->rules = 0;
 	s->state = USED;
 	s->route = !other;
@@ -175,7 +190,7 @@ static void slot_free(struct rt_learn *l, struct slot *s)
 {
 	if (s->what)
 		l->release(s->what);
-	s->what = NULL;
+	place(l, s, NULL);
 	s->state = FREE;
 	l->nr_routes -= s->route;
 	s->route = false;
@@ -314,7 +329,7 @@ static void adopt(struct rt_learn *l, const struct rt_rule *kernel, void *what)
 			l->release(what);
 		return;
 	}
-	s->what = what;
+	place(l, s, what);
 	r->kernel = *kernel;
 	r->wanted = true;
 	r->other = true;

@@ -41,12 +41,19 @@ struct rt_counted {
 typedef void (*rt_counted_fn)(void *ctx, void *what, const struct rt_counted *c, u64 now);
 typedef void (*rt_release_fn)(void *what);
 
+/* From now on the slot counts `what`; NULL: nothing. */
+typedef void (*rt_placed_fn)(void *ctx, u32 slot, void *what);
+
 struct rt_learn;
 
 /* `release` is called for each `what` that is not needed any more. NULL with errno. */
 struct rt_learn *rt_learn__new(const struct rt_learn_ops *ops, void *ops_ctx, u32 nr_slots,
 			       rt_release_fn release);
 void rt_learn__free(struct rt_learn *l); /* NULL-safe */
+
+/* `fn` is told of each slot before the kernel may use it for something else (but for those
+ * that the kernel gives away by itself: as soon as that is known). Before any rule. */
+void rt_learn__watch(struct rt_learn *l, rt_placed_fn fn, void *ctx);
 
 /* Whether a record's key was there before, lately: then a rule is worth it. */
 bool rt_learn__repeats(struct rt_learn *l, u64 key);

@@ -170,7 +170,9 @@ void rt_red__free(struct rt_red *red)
 	{
 		active_drop(red, a);
 	}
+	/* It tells of its slots' end. */
 	rt_learn__free(red->learn);
+	rt_sampling__free(red->sampling);
 	rt_routes__free(red->routes);
 	free(red);
 }
@@ -316,14 +318,20 @@ static struct rt_slice path_of(const struct rt_op *op)
 	return op->path;
 }
 
+const char *rt_red__route(struct rt_red *red, const struct rt_finished *f)
+{
+	/* What a process serves and what it calls are two sets of routes. */
+	u64 which = f->x->role == RT_ROLE_CLIENT ? 0x9e3779b97f4a7c15ULL : 0;
+
+	return rt_routes__name(red->routes, f->process->resource_id ^ which, path_of(f->op),
+			       f->op->path_cut, f->op->status);
+}
+
 void rt_red__record(struct rt_red *red, const struct rt_finished *f, u64 now,
 		    const char **ret_route)
 {
 	bool client = f->x->role == RT_ROLE_CLIENT;
-	/* What a process serves and what it calls are two sets of routes. */
-	u64 routes_id = f->process->resource_id ^ (client ? 0x9e3779b97f4a7c15ULL : 0);
-	const char *route = rt_routes__name(red->routes, routes_id, path_of(f->op), f->op->path_cut,
-					    f->op->status);
+	const char *route = rt_red__route(red, f);
 	struct slot uncached = {0};
 	struct slot *s = &uncached;
 	struct key key;

@@ -15,6 +15,7 @@
 
 struct rt_config;
 struct rt_learn_ops;
+struct rt_samplers;
 struct rt_red;
 
 /* How an exchange ended, worked out by the finisher (red/finish.c). */
@@ -52,6 +53,13 @@ void rt_red__reload(struct rt_red *red, const struct rt_config *cfg);
  * Nothing may call `ops` after rt_red__free(). 0, or -1 with errno. */
 int rt_red__count_in_kernel(struct rt_red *red, const struct rt_learn_ops *ops, void *ctx,
 			    u32 nr_slots);
+/* After rt_red__count_in_kernel(): some requests are told of by themselves (red/sample.h),
+ * the kernel's among them by samplers at `where`. 0, or -1 with errno. */
+int rt_red__sample(struct rt_red *red, u64 slow_ns, const struct rt_samplers *where);
+/* Registry lock held. Whether this one, behind its rt_red__record(), is to be told of. */
+bool rt_red__sampled(struct rt_red *red, const struct rt_finished *f, u64 now);
+/* Registry lock held. The route of one that the kernel has counted and sampled. */
+const char *rt_red__route(struct rt_red *red, const struct rt_finished *f);
 /* Registry lock held. Adds what the kernel counted since the last call to the
  * series; call it about twice a second. Returns how many requests that were. */
 u64 rt_red__fold(struct rt_red *red, u64 now);

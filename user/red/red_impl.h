@@ -6,6 +6,7 @@
 #include "red/learn.h"
 #include "red/red.h"
 #include "red/route.h"
+#include "red/sample.h"
 
 #define CACHE_SLOTS   2048
 #define AUTHORITY_MAX 80 /* longer ones go without the cache */
@@ -67,6 +68,7 @@ struct rt_red {
 	struct rt_metric *active_requests, *info;
 	bool label_pid;
 	struct rt_learn *learn; /* NULL: every request comes as a record */
+	struct rt_sampling *sampling; /* NULL: none is told of by itself */
 	u32 routes_generation;	/* of the names that the kernel's rules stand for */
 	u64 counted;		/* requests folded, since the last call */
 	u64 seed;
