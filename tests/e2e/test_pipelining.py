@@ -96,6 +96,22 @@ def assert_told(agent, tracer, want, paths=True):
     return m
 
 
+def by_vectors(client, data):
+    assert client.sendmsg([data[:100], data[100:101], b"", data[101:]]) == len(data)
+
+
+def play(pair, pieces, answers, send=socket.socket.sendall):
+    """A connection of its own: each piece is sent and read by itself, then all is answered."""
+    client, server = pair()
+    for piece in pieces:
+        send(client, piece)
+        assert take(server, len(piece)) == piece
+    server.sendall(answers)
+    assert take(client, len(answers)) == answers
+    client.close()
+    server.close()
+
+
 def test_requests_cut_at_every_byte(pair, redtap, trace):
     """Two requests, and the beginning of a third, cut in two reads at each byte."""
     agent, tracer = redtap(), trace()
@@ -104,17 +120,9 @@ def test_requests_cut_at_every_byte(pair, redtap, trace):
         first = get("/a", "X-Some: thing")
         data = first + second
         for cut in range(1, len(data)):
-            client, server = pair()
-            for piece in (data[:cut], data[cut:]):
-                client.sendall(piece)
-                assert take(server, len(piece)) == piece
-            out = answer(200) + answer(404, b"")
-            server.sendall(out)
-            assert take(client, len(out)) == out
+            play(pair, (data[:cut], data[cut:]), answer(200) + answer(404, b""))
             want["/a", 200] += 1
             want["/b", 404] += 1
-            client.close()
-            server.close()
     assert_told(agent, tracer, want)
 
 
@@ -124,17 +132,9 @@ def test_first_has_a_body_cut_at_every_byte(pair, redtap, trace):
     want = collections.Counter()
     data = get("/up", "Content-Type: a/b", method="POST", body=b"GET /no HTTP/1.1\r\n\r\n") + get("/b")
     for cut in range(1, len(data)):
-        client, server = pair()
-        for piece in (data[:cut], data[cut:]):
-            client.sendall(piece)
-            assert take(server, len(piece)) == piece
-        out = answer(201) + answer(200)
-        server.sendall(out)
-        assert take(client, len(out)) == out
+        play(pair, (data[:cut], data[cut:]), answer(201) + answer(200))
         want["/up", 201] += 1
         want["/b", 200] += 1
-        client.close()
-        server.close()
     assert_told(agent, tracer, want)
 
 
@@ -152,18 +152,9 @@ def test_long_heads(pair, redtap, trace):
         first = get("/long", "Cookie: " + "c" * size)
         data = first + get("/b")
         for cut in cuts_of(len(data), (512, 1024, len(first), len(data))):
-            client, server = pair()
-            for piece in (data[:cut], data[cut:]):
-                parts = [piece[:100], piece[100:101], b"", piece[101:]]
-                assert client.sendmsg(parts) == len(piece)
-                assert take(server, len(piece)) == piece
-            out = answer(200) + answer(404, b"")
-            server.sendall(out)
-            assert take(client, len(out)) == out
+            play(pair, (data[:cut], data[cut:]), answer(200) + answer(404, b""), by_vectors)
             want["/long", 200] += 1
             want["/b", 404] += 1
-            client.close()
-            server.close()
     assert_told(agent, tracer, want)
 
 
