@@ -58,10 +58,11 @@ struct rt_exes_map rt_exes SEC(".maps");
 
 /* What is counted in place, and where (redtap/cells.h). Rules: written, aged and
  * deleted by user space, which learns them (and written by the hooks, with a slot of
- * the spares that user space gave, when records are lost); cells and histograms: added to by
+ * the spares that user space gave, when records are lost; the slot's key says which); cells and histograms: added to by
  * the hooks, read by user space. The loader sizes them by routes.memory. */
 struct rt_rules_map rt_rules SEC(".maps");
 struct rt_spares_map rt_spares SEC(".maps");
+struct rt_spare_keys_map rt_spare_keys SEC(".maps");
 struct rt_cells_map rt_cells SEC(".maps");
 struct rt_hists_map rt_hists SEC(".maps");
 

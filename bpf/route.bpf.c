@@ -516,14 +516,19 @@ RT_SCALAR u32 rt_rule_slot(u64 key, u32 status)
 static RT_INLINE u32 rt_rule_make(u64 key, u32 status)
 {
 	struct rt_rule rule = {.key = key, .used = 1};
+	u64 *given_to;
 	u32 slot;
 
 	if (bpf_map_pop_elem(&rt_spares, &slot))
 		return 0;
 	rule.status[0] = status;
 	rule.slot[0] = slot;
-	if (!bpf_map_update_elem(&rt_rules, &key, &rule, BPF_NOEXIST))
+	if (!bpf_map_update_elem(&rt_rules, &key, &rule, BPF_NOEXIST)) {
+		given_to = bpf_map_lookup_elem(&rt_spare_keys, &slot);
+		if (given_to)
+			*given_to = key;
 		return slot + 1;
+	}
 	/* Another CPU was first. */
 	bpf_map_push_elem(&rt_spares, &slot, BPF_ANY);
 	return rt_rule_slot(key, status);

@@ -124,6 +124,14 @@ struct rt_spares_map {
 	__type(value, u32);
 };
 
+struct rt_spare_keys_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u64);
+};
+
 struct rt_cells_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -173,6 +181,7 @@ extern struct rt_cgroups_map rt_cgroups SEC(".maps");
 extern struct rt_exes_map rt_exes SEC(".maps");
 extern struct rt_rules_map rt_rules SEC(".maps");
 extern struct rt_spares_map rt_spares SEC(".maps");
+extern struct rt_spare_keys_map rt_spare_keys SEC(".maps");
 extern struct rt_cells_map rt_cells SEC(".maps");
 extern struct rt_hists_map rt_hists SEC(".maps");
 extern struct rt_samplers_map rt_samplers SEC(".maps");

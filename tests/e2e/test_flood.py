@@ -2,6 +2,9 @@
 """More distinct paths than anyone can name, and a ring that cannot take their records: no
 request is missing from its service's counts, whatever happened to its record."""
 
+import signal
+import time
+
 from lib import load
 
 # When wrk stops, each ends as one that only its record tells of, on both sides: as many as
@@ -68,3 +71,39 @@ def test_a_ring_that_holds(netns, redtap, tmp_path):
     assert m.lost() == 0
     assert m.server_count(process_executable_name="nginx", http_route=None) == 0
     check(logged, m, result)
+
+
+def test_gone_before_it_was_told_of(netns, redtap, tmp_path):
+    """A client that runs and ends while the ring is full: nothing says whose its requests
+    were, so they are told as evicted, and all others are counted as ever."""
+    nginx = load.Nginx(netns, tmp_path, workers=1, log_format="line")
+    agent = redtap("--ring-size", "65536")
+    conn = netns.http(8080)
+
+    def ask(names):
+        for name in names:
+            conn.request("GET", f"/empty/{name}")
+            assert conn.getresponse().read() == b"ok"
+
+    ask(["first"] * 3)
+    time.sleep(1)  # the kernel has been given slots to give away
+    agent.signal(signal.SIGSTOP)
+    ask(f"x{i}y" for i in range(1000))  # some 500 KB of records
+    load.ab(netns, "http://127.0.0.1:8080/empty", requests=500, concurrency=1, keepalive=True)
+    agent.signal(signal.SIGCONT)
+    ask(["last"] * 3)
+    logged = sum(nginx.lines().values())
+    assert logged == 3 + 1000 + 500 + 3
+
+    def over(m):
+        parts = m.conservation()
+        return parts["started"] == 2 * logged and parts["evicted"] >= 499
+
+    m = agent.wait_metrics(over, 10, "the requests of ab")
+    assert m.lost() > 500
+    assert m.server_count() == logged
+    assert m.client_count() <= logged - 499
+    assert m.client_count(process_executable_name="ab") <= 1
+    parts = m.conservation()
+    rest = parts["finished"] + parts["aborted"] + parts["evicted"] + parts["in_flight"]
+    assert parts["started"] == rest, parts

@@ -160,13 +160,16 @@ static bool request(struct fixture *t, const struct ask *ask)
 
 static void fold(struct fixture *t, u64 ns)
 {
+	u64 nameless;
+
 	t->counted.now += ns;
 	t->one_by_one.now += ns;
 	rt_registry__lock(t->counted.registry);
-	t->folded += rt_red__fold(t->counted.red, t->counted.now);
+	t->folded += rt_red__fold(t->counted.red, t->counted.now, &nameless);
+	assert_int_equal(nameless, 0);
 	rt_registry__unlock(t->counted.registry);
 	/* Has none. */
-	assert_int_equal(rt_red__fold(t->one_by_one.red, t->one_by_one.now), 0);
+	assert_int_equal(rt_red__fold(t->one_by_one.red, t->one_by_one.now, &nameless), 0);
 }
 
 static void render(struct agent *a)

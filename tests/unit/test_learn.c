@@ -30,6 +30,7 @@ struct fixture {
 	u64 now;
 	u32 folds; /* calls of on_counted */
 	u32 made;
+	u64 nameless; /* requests of nothing */
 	struct what whats[WHATS];
 	struct what *current[512]; /* by id */
 	struct what *placed[K_SLOTS]; /* by slot, as it was told of */
@@ -88,9 +89,13 @@ static void on_counted(void *ctx, void *what, const struct rt_counted *c, u64 no
 	struct fixture *t = ctx;
 	struct what *w = what;
 
+	assert_true(now == t->now);
+	if (!w) {
+		t->nameless += c->requests;
+		return;
+	}
 	assert_true(w >= t->whats && w < t->whats + t->made);
 	assert_int_equal(w->released, 0);
-	assert_true(now == t->now);
 	t->folds++;
 	add_counts(&w->got, c);
 }
@@ -689,44 +694,69 @@ static void test_anything(void **state)
 
 static u32 given[RT_SPARES_MAX];
 static u32 nr_given;
+static u64 spare_keys[K_SLOTS];
 
 static int give_slot(void *ctx, u32 slot)
 {
 	if (nr_given == RT_SPARES_MAX)
 		return -E2BIG;
+	spare_keys[slot] = 0;
 	given[nr_given++] = slot;
 	return 0;
+}
+
+static u64 spare_key(void *ctx, u32 slot)
+{
+	return spare_keys[slot];
+}
+
+/* What the kernel does when a record is lost. */
+static void make_by_kernel(struct kernel *k, u64 key, u16 status)
+{
+	struct rt_rule own = {.key = key, .used = 1, .status = {status}};
+
+	assert_true(nr_given > 0);
+	own.slot[0] = (u16)given[--nr_given];
+	assert_int_equal(k_put(k, &own, true), 0);
+	spare_keys[own.slot[0]] = key;
 }
 
 /* The kernel loses a record just then, and makes the rule itself. */
 static int put_too_late(void *ctx, const struct rt_rule *rule, bool fresh)
 {
-	struct rt_rule own = {.key = rule->key, .used = 1, .status = {rule->status[0]}};
 	struct kernel *k = ctx;
 
 	if (fresh && !k->rules[rule->key].key) {
-		own.slot[0] = (u16)given[--nr_given];
-		assert_int_equal(k_put(k, &own, true), 0);
+		make_by_kernel(k, rule->key, rule->status[0]);
 		assert_true(k_count(k, 0, rule->key, rule->status[0], &quick));
 	}
 	return k_put(ctx, rule, fresh);
 }
 
-static void test_kernel_was_first(void **state)
+/* With a kernel that gives slots away. `ops` is the test's for as long. */
+static struct fixture *start_with_spares(struct rt_learn_ops *ops)
 {
-	struct rt_learn_ops ops = k_ops;
 	struct fixture *t = start(K_SLOTS);
 
-	ops.spare = give_slot;
-	ops.put = put_too_late;
+	ops->spare = give_slot;
+	ops->spare_key = spare_key;
 	rt_learn__free(t->l);
-	t->l = rt_learn__new(&ops, &t->k, K_SLOTS, release);
+	t->l = rt_learn__new(ops, &t->k, K_SLOTS, release);
 	assert_non_null(t->l);
 	rt_learn__watch(t->l, on_placed, t);
 	nr_given = 0;
 	fold(t);
 	assert_true(nr_given > 0 && nr_given < K_SLOTS);
+	return t;
+}
 
+static void test_kernel_was_first(void **state)
+{
+	struct rt_learn_ops ops = k_ops;
+	struct fixture *t;
+
+	ops.put = put_too_late;
+	t = start_with_spares(&ops);
 	learn_other(t, 9, 200, 3);
 	/* What was counted before anyone knew what it is, and what came since. */
 	expect(t->current[3], &quick);
@@ -735,6 +765,61 @@ static void test_kernel_was_first(void **state)
 	fold(t);
 	for (u32 w = 0; w < t->made; w++)
 		check(&t->whats[w]);
+	finish(t);
+}
+
+/* A rule of the kernel's own that no record tells of: after five seconds its requests are
+ * told as nobody's, those too that still come; then the key may be learned as any. */
+static void test_nobody_says_whose(void **state)
+{
+	struct rt_learn_ops ops = k_ops;
+	struct fixture *t = start_with_spares(&ops);
+	u32 given_before = nr_given;
+
+	make_by_kernel(&t->k, 9, 200);
+	for (u32 i = 0; i < 7; i++)
+		assert_true(k_count(&t->k, 0, 9, 200, &quick));
+	for (u32 i = 0; i < 10; i++)
+		fold(t);
+	assert_int_equal(t->nameless, 0);
+	assert_int_equal(t->k.nr_rules, 1);
+	fold(t);
+	fold(t);
+	assert_int_equal(t->nameless, 7);
+	assert_int_equal(t->k.nr_rules, 0);
+	assert_false(k_count(&t->k, 1, 9, 200, &quick));
+	fold(t);
+	fold(t);
+
+	learn_other(t, 9, 200, 3);
+	assert_true(request(t, 9, 200, 3));
+	/* The slot is as good as new. */
+	for (u32 i = 0; i < 20; i++)
+		fold(t);
+	assert_int_equal(nr_given, given_before);
+	assert_int_equal(t->nameless, 7);
+	check(t->current[3]);
+	finish(t);
+}
+
+/* A record that comes within that time names all of it. */
+static void test_somebody_says_whose(void **state)
+{
+	struct rt_learn_ops ops = k_ops;
+	struct fixture *t = start_with_spares(&ops);
+
+	make_by_kernel(&t->k, 9, 200);
+	assert_true(k_count(&t->k, 0, 9, 200, &quick));
+	for (u32 i = 0; i < 8; i++)
+		fold(t);
+	learn_other(t, 9, 200, 3);
+	expect(t->current[3], &quick);
+	for (u32 i = 0; i < 20; i++) {
+		assert_true(request(t, 9, 200, 3));
+		fold(t);
+	}
+	assert_int_equal(t->nameless, 0);
+	check(t->current[3]);
 	finish(t);
 }
 
@@ -759,6 +844,8 @@ int main(void)
 		cmocka_unit_test(test_counted_while_read),
 		cmocka_unit_test(test_anything),
 		cmocka_unit_test(test_kernel_was_first),
+		cmocka_unit_test(test_nobody_says_whose),
+		cmocka_unit_test(test_somebody_says_whose),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

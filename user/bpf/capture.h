@@ -76,6 +76,8 @@ u32 rt_bpf__nr_slots(const struct rt_bpf *b);
 int rt_bpf__rule_put(const struct rt_bpf *b, const struct rt_rule *rule, bool fresh);
 /* A slot for the kernel to give away by itself. -E2BIG: it has enough of them. */
 int rt_bpf__spare(const struct rt_bpf *b, u32 slot);
+/* The key of the rule that the kernel made for a slot so given; 0: it did not yet. */
+u64 rt_bpf__spare_key(const struct rt_bpf *b, u32 slot);
 int rt_bpf__rule_get(const struct rt_bpf *b, u64 key, struct rt_rule *ret);
 int rt_bpf__rule_delete(const struct rt_bpf *b, u64 key);
 /* Sockets remember their last rule until this is called: after rules were deleted,

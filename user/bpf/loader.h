@@ -30,6 +30,7 @@ struct rt_bpf {
 	u32 nr_slots; /* of requests counted in the kernel; 0: it is off */
 	u32 stripe_bits;
 	const volatile struct rt_cell *cells; /* mapped */
+	volatile u64 *spare_keys;	      /* mapped */
 	struct rt_samplers samplers;	      /* mapped; NULLs: none are taken */
 	int stats_fd;
 	struct rt_exe_key unread[RT_UNREAD_MAX];

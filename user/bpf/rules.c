@@ -79,6 +79,8 @@ int rt_rules__size_maps(struct rt_bpf *b)
 		err = bpf_map__set_max_entries(b->skel->maps.rt_spares, spares ? spares : 1);
 	if (!err && !n)
 		err = bpf_map__set_max_entries(b->skel->maps.rt_rules, 1);
+	if (!err && n)
+		err = bpf_map__set_max_entries(b->skel->maps.rt_spare_keys, b->nr_slots);
 	if (!err && b->cfg->samples_log)
 		err = bpf_map__set_max_entries(b->skel->maps.rt_samplers, RT_SAMPLERS_MAX);
 	if (!err && b->cfg->samples_log && n)
@@ -108,6 +110,9 @@ int rt_rules__open(struct rt_bpf *b)
 		b->cells = map_whole(b->skel->maps.rt_cells, PROT_READ);
 		if (!b->cells)
 			return -errno;
+		b->spare_keys = map_whole(b->skel->maps.rt_spare_keys, PROT_READ | PROT_WRITE);
+		if (!b->spare_keys)
+			return -errno;
 	}
 	if (!b->cfg->samples_log)
 		return 0;
@@ -123,12 +128,15 @@ void rt_rules__close(struct rt_bpf *b)
 {
 	if (b->cells)
 		munmap((void *)(uintptr_t)b->cells, map_length(b->skel->maps.rt_cells));
+	if (b->spare_keys)
+		munmap((void *)(uintptr_t)b->spare_keys, map_length(b->skel->maps.rt_spare_keys));
 	if (b->samplers.all)
 		munmap(b->samplers.all, map_length(b->skel->maps.rt_samplers));
 	if (b->samplers.of_slot)
 		munmap((void *)(uintptr_t)b->samplers.of_slot,
 		       map_length(b->skel->maps.rt_sampler_of));
 	b->cells = NULL;
+	b->spare_keys = NULL;
 	b->samplers = (struct rt_samplers){0};
 }
 
@@ -172,9 +180,15 @@ int rt_bpf__spare(const struct rt_bpf *b, u32 slot)
 	struct rt_ctl_arg arg = {.slot = slot};
 	int fd = bpf_map__fd(b->skel->maps.rt_spares);
 
+	b->spare_keys[slot] = 0;
 	if (has(b->skel->progs.rt_ctl_spare))
 		return by_program(b->skel->progs.rt_ctl_spare, &arg);
 	return bpf_map_update_elem(fd, NULL, &slot, BPF_ANY) ? -errno : 0;
+}
+
+u64 rt_bpf__spare_key(const struct rt_bpf *b, u32 slot)
+{
+	return b->spare_keys[slot];
 }
 
 int rt_bpf__rule_get(const struct rt_bpf *b, u64 key, struct rt_rule *ret)

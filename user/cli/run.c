@@ -118,9 +118,9 @@ static void on_sweep(void *ctx, bool begin)
 static void on_fold(void *ctx)
 {
 	struct run *run = ctx;
+	u64 nameless, named = rt_red__fold(run->red, rt_clock__mono(), &nameless);
 
-	rt_finisher__add_finished(rt_agent__finisher(run->agent),
-				  rt_red__fold(run->red, rt_clock__mono()));
+	rt_finisher__add_counted(rt_agent__finisher(run->agent), named, nameless);
 }
 
 static void on_active(void *ctx, const struct rt_active *a)
@@ -151,6 +151,11 @@ static int spare_slot(void *ctx, u32 slot)
 	return rt_bpf__spare(ctx, slot);
 }
 
+static u64 spare_key(void *ctx, u32 slot)
+{
+	return rt_bpf__spare_key(ctx, slot);
+}
+
 static int get_rule(void *ctx, u64 key, struct rt_rule *ret)
 {
 	return rt_bpf__rule_get(ctx, key, ret);
@@ -179,6 +184,7 @@ static int get_hist(void *ctx, u32 slot, struct rt_hist *ret)
 static const struct rt_learn_ops learn_ops = {
 	.put = put_rule,
 	.spare = spare_slot,
+	.spare_key = spare_key,
 	.get = get_rule,
 	.del = del_rule,
 	.moved = rules_moved,

@@ -111,9 +111,14 @@ static void on_counted(void *ctx, void *what, const struct rt_counted *n, u64 no
 	struct rt_red *red = ctx;
 	struct counted *c = what;
 	struct slot *s = &c->slot;
-	bool client = s->key.role == RT_ROLE_CLIENT;
+	bool client;
 	u64 generation = rt_registry__generation(red->registry) + 1;
 
+	if (!c) {
+		red->nameless += n->requests;
+		return;
+	}
+	client = s->key.role == RT_ROLE_CLIENT;
 	if (s->generation != generation) {
 		s->duration = s->ttfb = s->request_size = s->response_size = NULL;
 		s->generation = generation;
@@ -184,9 +189,9 @@ bool rt_red__sampled(struct rt_red *red, const struct rt_finished *f, u64 now)
 	return red->sampling && rt_sampling__wanted(red->sampling, f, now);
 }
 
-u64 rt_red__fold(struct rt_red *red, u64 now)
+u64 rt_red__fold(struct rt_red *red, u64 now, u64 *ret_nameless)
 {
-	red->counted = 0;
+	red->counted = red->nameless = *ret_nameless = 0;
 	if (!red->learn)
 		return 0;
 	rt_learn__fold(red->learn, on_counted, red, now);
@@ -194,5 +199,6 @@ u64 rt_red__fold(struct rt_red *red, u64 now)
 		rt_sampling__adapt(red->sampling);
 	/* Records that no rule is made for change names, too. */
 	follow_names(red);
+	*ret_nameless = red->nameless;
 	return red->counted;
 }

@@ -404,9 +404,10 @@ void rt_finisher__sweep_end(struct rt_finisher *f)
 	__atomic_store_n(&f->counts.in_flight, f->seen_in_flight, __ATOMIC_RELAXED);
 }
 
-void rt_finisher__add_finished(struct rt_finisher *f, u64 n)
+void rt_finisher__add_counted(struct rt_finisher *f, u64 named, u64 nameless)
 {
-	__atomic_fetch_add(&f->counts.finished, n, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&f->counts.finished, named, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&f->counts.evicted, nameless, __ATOMIC_RELAXED);
 }
 
 void rt_finisher__counts(const struct rt_finisher *f, struct rt_finish_counts *ret)

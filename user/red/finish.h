@@ -24,7 +24,8 @@ struct rt_finish_counts {
 	u64 finished;  /* a full response came */
 	u64 aborted;   /* it ended without one */
 	u64 rejected;  /* it looked like a request and was none */
-	u64 evicted;   /* reported by silence or pipelined, not told, and what tells its end was lost */
+	u64 evicted;   /* reported by silence or pipelined, not told, and what tells its end was lost;
+			* or counted, and what tells whose it was */
 	u64 in_flight; /* at the last sweep */
 	u64 bad;       /* records that contradict themselves; always 0 unless there is a bug */
 	u64 pipelined; /* of those told: their request turn held more than one request */
@@ -50,8 +51,9 @@ void rt_finisher__chunk(struct rt_finisher *f, struct rt_meta *meta, const struc
 /* Brackets one sweep. */
 void rt_finisher__sweep_begin(struct rt_finisher *f);
 void rt_finisher__active(struct rt_finisher *f, const struct rt_active *a);
-/* n more exchanges ended with a full response, counted by the kernel in place. */
-void rt_finisher__add_finished(struct rt_finisher *f, u64 n);
+/* The kernel counted so many more exchanges in place: with a full response, of which all
+ * is known, or nobody knows whose. */
+void rt_finisher__add_counted(struct rt_finisher *f, u64 named, u64 nameless);
 void rt_finisher__sweep_end(struct rt_finisher *f);
 
 void rt_finisher__counts(const struct rt_finisher *f, struct rt_finish_counts *ret);

@@ -23,6 +23,7 @@
 #define AGE_NS	    (60 * 1000000000ull)
 #define SPARE_NS    (5 * 1000000000ull)
 #define DRAIN_NS    500000000ull
+#define NAMELESS_NS (5 * 1000000000ull)
 #define AGE_SOON_NS (5 * 1000000000ull) /* when there is no room */
 /* Rules without a path are for what nobody foresees, a ring that overflows: they stay for
  * longer, and a quarter of the slots is theirs. Without one, requests would be missing. */
@@ -54,7 +55,7 @@ struct slot {
 	void *what;
 	u32 rules; /* ways that lead here */
 	enum state state;
-	u64 since;  /* while DRAINING: the first fold; 0: none yet */
+	u64 since;  /* while DRAINING: the first fold; SPARE: the first that saw it given away; 0: none */
 	bool again; /* counters that belong together may become visible one by one */
 	bool by_id; /* found by its id; not one that the kernel gave away */
 	bool route; /* made for a rule with a path */
@@ -370,6 +371,7 @@ static void give_spares(struct rt_learn *l, u64 now)
 		if (l->high <= l->hint)
 			l->high = l->hint + 1;
 		s->state = SPARE;
+		s->since = 0;
 		s->what = NULL;
 		s->rules = 0;
 	}
@@ -502,11 +504,33 @@ static bool fold_slot(struct rt_learn *l, struct slot *s, rt_counted_fn fn, void
 	return true;
 }
 
+/* The kernel gave it away. A record that tells for what is on its way, or its process ended
+ * before one got through: then its requests are nobody's. */
+static void watch_spare(struct rt_learn *l, struct slot *s, u64 now)
+{
+	u64 key = l->ops->spare_key(l->ctx, (u32)(s - l->slots));
+
+	if (!key)
+		return;
+	if (!s->since) {
+		s->since = now;
+		return;
+	}
+	if (now - s->since < NAMELESS_NS)
+		return;
+	l->ops->del(l->ctx, key);
+	l->ops->moved(l->ctx);
+	s->state = DRAINING;
+	s->since = 0;
+}
+
 void rt_learn__fold(struct rt_learn *l, rt_counted_fn fn, void *ctx, u64 now)
 {
 	for (u32 i = 0; i < l->high; i++) {
 		struct slot *s = &l->slots[i];
 
+		if (s->state == SPARE)
+			watch_spare(l, s, now);
 		if (s->state == FREE || s->state == SPARE)
 			continue;
 		if (!fold_slot(l, s, fn, ctx, now))

@@ -19,6 +19,7 @@
 struct rt_learn_ops {
 	int (*put)(void *ctx, const struct rt_rule *rule, bool fresh);
 	int (*spare)(void *ctx, u32 slot); /* NULL: the kernel gives none away */
+	u64 (*spare_key)(void *ctx, u32 slot); /* of the rule it made for one; 0: none yet */
 	int (*get)(void *ctx, u64 key, struct rt_rule *ret);
 	int (*del)(void *ctx, u64 key);
 	void (*moved)(void *ctx); /* after del, or put of what was there: look rules up anew */
@@ -37,7 +38,8 @@ struct rt_counted {
 	struct rt_cell sums;
 };
 
-/* `what` is the caller's, as given to rt_learn__rule(). */
+/* `what` is the caller's, as given to rt_learn__rule(); NULL: the kernel gave the slot away by
+ * itself, and nobody said for what within some seconds. */
 typedef void (*rt_counted_fn)(void *ctx, void *what, const struct rt_counted *c, u64 now);
 typedef void (*rt_release_fn)(void *what);
 

@@ -61,8 +61,9 @@ bool rt_red__sampled(struct rt_red *red, const struct rt_finished *f, u64 now);
 /* Registry lock held. The route of one that the kernel has counted and sampled. */
 const char *rt_red__route(struct rt_red *red, const struct rt_finished *f);
 /* Registry lock held. Adds what the kernel counted since the last call to the
- * series; call it about twice a second. Returns how many requests that were. */
-u64 rt_red__fold(struct rt_red *red, u64 now);
+ * series; call it about twice a second. Returns how many requests that were;
+ * *ret_nameless more are in no series, as all that told of their process was lost. */
+u64 rt_red__fold(struct rt_red *red, u64 now, u64 *ret_nameless);
 
 /* error.type of a finished exchange by the conventions: the failure's name, or
  * the status for 5xx (server) and 4xx/5xx (client); "" when there is none.

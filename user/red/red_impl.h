@@ -71,6 +71,7 @@ struct rt_red {
 	struct rt_sampling *sampling; /* NULL: none is told of by itself */
 	u32 routes_generation;	/* of the names that the kernel's rules stand for */
 	u64 counted;		/* requests folded, since the last call */
+	u64 nameless;		/* of processes that no record told of */
 	u64 seed;
 	char host_name[256];
 	struct active *active;
