@@ -119,7 +119,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="build", help="where the programs are")
     parser.add_argument("--seconds", type=int, default=3600)
-    parser.add_argument("--ttl", default="1h", help="redtap's metrics.ttl")
+    # Longer than the run: what is dropped cannot be counted at its end.
+    parser.add_argument("--ttl", default="24h", help="redtap's metrics.ttl")
     parser.add_argument("--backend", default="auto")
     args = parser.parse_args()
     if os.geteuid() != 0:
