@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * The lock of a socket's state. Two threads may send and receive on one socket at
- * once; the holder is a program on another CPU, done within a microsecond. Or the
- * holder was interrupted on this very CPU: then waiting would be for ever.
+ * once. Its holder is a program on another CPU, done within a microsecond unless an
+ * interrupt or the machine below keeps it from that; what a waiter gives up is lost,
+ * so it waits for as long as such things take. Or the holder was interrupted on this
+ * very CPU: then waiting would be for ever.
  *
  * The legacy object (RT_LEGACY, README.md) has no atomic instruction with a result.
  * Its locks are elements of a map, by the socket's address: of those who insert the
@@ -14,9 +16,6 @@
 #include "lib/maps.bpf.h"
 
 #ifdef RT_LEGACY
-
-/* Each try is a map's call. */
-#define RT_LOCK_SPINS 32
 
 static __always_inline bool rt_conn_trylock(struct rt_conn *c)
 {
@@ -33,29 +32,14 @@ static __always_inline void rt_conn_unlock(struct rt_conn *c)
 	bpf_map_delete_elem(&rt_locks, &key);
 }
 
-static __noinline bool rt_lock_wait(u64 key)
+int rt_lock_wait(u64 key);
+
+static __always_inline bool rt_conn_lock(struct rt_conn *c)
 {
-	u32 me = bpf_get_smp_processor_id() + 1;
-
-	for (u32 i = 0; i < RT_LOCK_SPINS; i++) {
-		u32 *holder = bpf_map_lookup_elem(&rt_locks, &key);
-
-		if (holder && *holder == me)
-			return false;
-		if (!bpf_map_update_elem(&rt_locks, &key, &me, BPF_NOEXIST))
-			return true;
-	}
-	return false;
-}
-
-static __always_inline bool rt_conn_wait(struct rt_conn *c)
-{
-	return rt_lock_wait(c->sk);
+	return rt_conn_trylock(c) || rt_lock_wait(c->sk);
 }
 
 #else
-
-#define RT_LOCK_SPINS 128
 
 static __always_inline bool rt_conn_trylock(struct rt_conn *c)
 {
@@ -73,27 +57,14 @@ static __always_inline void rt_conn_unlock(struct rt_conn *c)
 #endif
 }
 
-static __always_inline bool rt_conn_wait(struct rt_conn *c)
-{
-	u32 me = bpf_get_smp_processor_id() + 1;
-
-	for (u32 i = 0; i < RT_LOCK_SPINS; i++) {
-		u32 holder = __sync_val_compare_and_swap(&c->lock, 0, me);
-
-		if (!holder)
-			return true;
-		if (holder == me)
-			return false;
-	}
-	return false;
-}
-
-#endif /* RT_LEGACY */
+int rt_lock_wait(struct rt_conn *c);
 
 static __always_inline bool rt_conn_lock(struct rt_conn *c)
 {
-	return rt_conn_trylock(c) || rt_conn_wait(c);
+	return rt_conn_trylock(c) || rt_lock_wait(c);
 }
+
+#endif /* RT_LEGACY */
 
 /* Deletes a state from the hash. The legacy object's elements are preallocated: a
  * deleted one is another socket's at once, so not while someone is at work on it;

@@ -27,6 +27,9 @@ CONNECTIONS = 200  # of each of the two lasting clients
 PER_CONNECTION = 7  # requests, of the connections that come and go
 REQUESTS = 200  # of each kind, per step of about a tenth of a second
 SAMPLES = 40
+# Services replaced in a second. What is learnt of one stays for ten minutes after its end:
+# the table of rules must hold that many, else its entries say how full it is, and no more.
+PACE = 5
 
 # By how much the second half's median may lie above the first quarter's end, at most:
 # as a share, and absolutely, for what is small (bytes; entries, descriptors).
@@ -91,14 +94,16 @@ def run(args, swarm):
     with Watched(swarm, "--backend", args.backend, "--metrics-ttl", args.ttl) as agent:
         lasting = [Client(swarm, f"127.1.0.{i + 1}", CONNECTIONS, each, (FIRST_PORT, LASTING))
                    for i, each in enumerate((0, PER_CONNECTION))]
-        steps, samples = SERVICES - LASTING, []
+        first, samples = SERVICES - LASTING, []
         # Until all have been asked once, there is growth: of what is there to be seen.
-        asked = sum(step(swarm, lasting, number) for number in range(steps))
+        asked = sum(step(swarm, lasting, number) for number in range(first))
+        steps = first
         begin = time.monotonic()
         while time.monotonic() - begin < args.seconds:
             asked += step(swarm, lasting, steps)
             steps += 1
             seconds = time.monotonic() - begin
+            time.sleep(max(0, (steps - first) / args.pace - seconds))
             if seconds < args.seconds * (len(samples) + 1) / SAMPLES:
                 continue
             found, _ = sample(agent)
@@ -119,6 +124,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="build", help="where the programs are")
     parser.add_argument("--seconds", type=int, default=3600)
+    parser.add_argument("--pace", type=float, default=PACE, help="services replaced in a second")
     # Longer than the run: what is dropped cannot be counted at its end.
     parser.add_argument("--ttl", default="24h", help="redtap's metrics.ttl")
     parser.add_argument("--backend", default="auto")

@@ -56,6 +56,18 @@ def agent(netns):
 
 
 @pytest.fixture(scope="session")
+def bpf_flags():
+    """How clang compiles for BPF here, but for the project's own folders of headers."""
+    arch = {"x86_64": "x86", "aarch64": "arm64"}[run(["uname", "-m"]).stdout.strip()]
+    triplet = run([need("gcc"), "-print-multiarch"]).stdout.strip()
+    return [
+        *("-target", "bpf", "-mcpu=v3", "-g", "-O2", "-D__bpf__", f"-D__TARGET_ARCH_{arch}"),
+        *(f"-I{ROOT}/vmlinux", f"-I{ROOT}/vmlinux/{arch}", f"-I{ROOT}/include"),
+        *("-idirafter", f"/usr/include/{triplet}"),
+    ]
+
+
+@pytest.fixture(scope="session")
 def bpf_object():
     """The linked object beside the program under test."""
     path = pathlib.Path(binary()).parent / "redtap.bpf.o"

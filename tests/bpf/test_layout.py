@@ -73,12 +73,8 @@ def compile_headers(folder, compiler):
     return obj
 
 
-def test_both_compilers(user, tmp_path):
-    arch = {"x86_64": "x86", "aarch64": "arm64"}[run(["uname", "-m"]).stdout.strip()]
-    triplet = run([need("gcc"), "-print-multiarch"]).stdout.strip()
-    clang = [need("clang"), "-target", "bpf", "-mcpu=v3", "-g", "-O2", "-D__bpf__"]
-    clang += [f"-D__TARGET_ARCH_{arch}", f"-I{ROOT}/vmlinux", f"-I{ROOT}/vmlinux/{arch}"]
-    clang += ["-idirafter", f"/usr/include/{triplet}"]
+def test_both_compilers(user, bpf_flags, tmp_path):
+    clang = [need("clang"), *bpf_flags]
     kernel = Layouts(compile_headers(tmp_path, clang))
     names = {name for _, name in shared()}
     assert {"rt_exchange", "rt_proc_event", "rt_active", "rt_xflag", "rt_stat"} <= names

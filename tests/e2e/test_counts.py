@@ -21,7 +21,7 @@ def check_against_log(agent, nginx, **labels):
     writes the answer: then the request has failed and may have no status."""
     logged = nginx.lines()
     m = agent.settle()
-    assert m.lost() == 0
+    assert m.losses() == {}
     assert server_total(m) == sum(logged.values()), logged
     met_reset = server_total(m, http_response_status_code=None, error_type="connection_reset")
     assert met_reset <= CONNECTIONS

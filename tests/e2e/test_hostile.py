@@ -58,7 +58,7 @@ def traffic(netns, tmp_path):
             conn.close()
         m = agent.settle()
         assert m.server_count() == m.client_count() == want
-        assert m.lost() == 0
+        assert m.losses() == {}
         m.assert_conserved()
         return m
 

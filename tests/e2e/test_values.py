@@ -45,7 +45,7 @@ def test_values_that_never_repeat(netns, redtap, tmp_path):
     logged = nginx.lines()
     m = agent.settle()
     m.assert_conserved()
-    assert m.lost() == 0
+    assert m.losses() == {}
     served = {"process_executable_name": "nginx"}
     assert m.server_count(**served) == sum(logged.values())
     for route, status in ROUTES.items():

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Waiting for the lock of lib/lock.bpf.h: rounds of tries, two milliseconds or
+ * so. In two global functions, as the verifier looks at each once: the steps of
+ * the one are added to those of the other, not multiplied.
+ */
+#include "lib/maps.bpf.h"
+
+#include "lib/lock.bpf.h"
+
+#define RT_LOCK_ROUNDS 1024
+
+/* What a round of tries leads to. */
+#define RT_LOCK_BUSY  0
+#define RT_LOCK_TAKEN 1
+#define RT_LOCK_NEVER 2
+
+#ifdef RT_LEGACY
+
+/* Each is a map's call. */
+#define RT_LOCK_TRIES 64
+
+RT_SCALAR int rt_lock_round(u64 key)
+{
+	u32 me = bpf_get_smp_processor_id() + 1;
+
+	for (u32 i = 0; i < RT_LOCK_TRIES; i++) {
+		u32 *holder = bpf_map_lookup_elem(&rt_locks, &key);
+
+		if (holder && *holder == me)
+			return RT_LOCK_NEVER;
+		if (!bpf_map_update_elem(&rt_locks, &key, &me, BPF_NOEXIST))
+			return RT_LOCK_TAKEN;
+	}
+	return RT_LOCK_BUSY;
+}
+
+RT_SCALAR int rt_lock_wait(u64 key)
+{
+	for (u32 i = 0; i < RT_LOCK_ROUNDS; i++) {
+		int got = rt_lock_round(key);
+
+		if (got != RT_LOCK_BUSY)
+			return got == RT_LOCK_TAKEN;
+	}
+	return 0;
+}
+
+#else
+
+#define RT_LOCK_TRIES 256
+
+__noinline int rt_lock_round(struct rt_conn *c)
+{
+	u32 me = bpf_get_smp_processor_id() + 1;
+
+	if (!c)
+		return RT_LOCK_NEVER;
+	for (u32 i = 0; i < RT_LOCK_TRIES; i++) {
+		u32 holder = __sync_val_compare_and_swap(&c->lock, 0, me);
+
+		if (!holder)
+			return RT_LOCK_TAKEN;
+		if (holder == me)
+			return RT_LOCK_NEVER;
+	}
+	return RT_LOCK_BUSY;
+}
+
+int rt_lock_wait(struct rt_conn *c)
+{
+	if (!c)
+		return 0;
+	for (u32 i = 0; i < RT_LOCK_ROUNDS; i++) {
+		int got = rt_lock_round(c);
+
+		if (got != RT_LOCK_BUSY)
+			return got == RT_LOCK_TAKEN;
+	}
+	return 0;
+}
+
+#endif /* RT_LEGACY */

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* One program that keeps the lock of a socket's state, and one that wants it: hold.c
+ * runs them on two CPUs. */
+#include "lib/maps.bpf.h"
+
+#include "lib/lock.bpf.h"
+
+#define LOOKS 1000 /* at the clock; as often again */
+
+const volatile u64 hold_ns = 0;
+/* While the lock is kept; once it was. */
+volatile u32 held = 0;
+volatile u32 over = 0;
+/* How long it was kept; how long the other waited, and whether in vain. */
+volatile u64 held_ns = 0;
+volatile u64 waited_ns = 0;
+volatile u32 in_vain = 0;
+
+static __always_inline struct rt_conn *the_conn(void)
+{
+	u64 key = 1;
+	struct rt_conn *c = bpf_map_lookup_elem(&rt_conns, &key);
+
+	if (c)
+		c->sk = key;
+	return c;
+}
+
+/* Global, so that the verifier follows it once. */
+RT_SCALAR __noinline int look_until(u64 end)
+{
+	for (u32 i = 0; i < LOOKS; i++)
+		if (bpf_ktime_get_ns() >= end)
+			return 1;
+	return 0;
+}
+
+SEC("raw_tp")
+int hold(void *ctx)
+{
+	struct rt_conn *c = the_conn();
+	u64 start = bpf_ktime_get_ns();
+
+	if (!c || !rt_conn_trylock(c))
+		return 1;
+	held = 1;
+	for (u32 i = 0; i < LOOKS && !look_until(start + hold_ns); i++)
+		;
+	held = 0;
+	rt_conn_unlock(c);
+	held_ns = bpf_ktime_get_ns() - start;
+	over = 1;
+	return 0;
+}
+
+SEC("raw_tp")
+int want(void *ctx)
+{
+	struct rt_conn *c = the_conn();
+	u64 start = bpf_ktime_get_ns();
+
+	if (!c)
+		return 1;
+	in_vain = !rt_conn_lock(c);
+	waited_ns = bpf_ktime_get_ns() - start;
+	if (!in_vain)
+		rt_conn_unlock(c);
+	return 0;
+}
+
+/* The holder on the same CPU: nothing to wait for. */
+SEC("raw_tp")
+int hold_and_want(void *ctx)
+{
+	struct rt_conn *c = the_conn();
+	u64 start = bpf_ktime_get_ns();
+
+	if (!c || !rt_conn_trylock(c))
+		return 1;
+	in_vain = !rt_conn_lock(c);
+	waited_ns = bpf_ktime_get_ns() - start;
+	rt_conn_unlock(c);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
