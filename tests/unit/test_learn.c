@@ -768,6 +768,22 @@ static void test_kernel_was_first(void **state)
 	finish(t);
 }
 
+/* What the kernel gave away it gets back at once, for the services that come next. */
+static void test_spares_come_back(void **state)
+{
+	struct rt_learn_ops ops = k_ops;
+	struct fixture *t = start_with_spares(&ops);
+	u32 given_before = nr_given;
+
+	for (u32 i = 1; i <= 3; i++) {
+		make_by_kernel(&t->k, i, 200);
+		fold(t);
+		assert_int_equal(nr_given, given_before);
+		learn_other(t, i, 200, i);
+	}
+	finish(t);
+}
+
 /* A rule of the kernel's own that no record tells of: after five seconds its requests are
  * told as nobody's, those too that still come; then the key may be learned as any. */
 static void test_nobody_says_whose(void **state)
@@ -844,6 +860,7 @@ int main(void)
 		cmocka_unit_test(test_counted_while_read),
 		cmocka_unit_test(test_anything),
 		cmocka_unit_test(test_kernel_was_first),
+		cmocka_unit_test(test_spares_come_back),
 		cmocka_unit_test(test_nobody_says_whose),
 		cmocka_unit_test(test_somebody_says_whose),
 	};

@@ -21,7 +21,6 @@
 #define KNOWN_SLOTS  1024
 /* How often rules are looked at for use, and how long a slot may be without. */
 #define AGE_NS	    (60 * 1000000000ull)
-#define SPARE_NS    (5 * 1000000000ull)
 #define DRAIN_NS    500000000ull
 #define NAMELESS_NS (5 * 1000000000ull)
 #define AGE_SOON_NS (5 * 1000000000ull) /* when there is no room */
@@ -78,7 +77,6 @@ struct rt_learn {
 	struct slot *by_id;
 	struct rule *rules;
 	u64 aged;
-	u64 spared;
 	bool full;    /* slots or rules were short since the last look for use */
 	bool crowded; /* rules were */
 	u64 recent[RECENT_SLOTS];
@@ -357,12 +355,12 @@ void rt_learn__other(struct rt_learn *l, u64 key, u16 status, const void *id, si
 	}
 }
 
-/* Keeps the kernel in slots that it may give away. */
-static void give_spares(struct rt_learn *l, u64 now)
+/* Keeps the kernel in slots that it may give away. At each fold: many services may need
+ * one when a ring overflows, and who finds none is counted nowhere. */
+static void give_spares(struct rt_learn *l)
 {
-	if (!l->ops->spare || (l->spared && now - l->spared < SPARE_NS))
+	if (!l->ops->spare)
 		return;
-	l->spared = now;
 	for (u32 i = 0; i < RT_SPARES_MAX && slots_left(l, true); i++) {
 		struct slot *s = &l->slots[l->hint];
 
@@ -542,7 +540,7 @@ void rt_learn__fold(struct rt_learn *l, rt_counted_fn fn, void *ctx, u64 now)
 		else if (now - s->since >= DRAIN_NS)
 			slot_free(l, s);
 	}
-	give_spares(l, now);
+	give_spares(l);
 	if (!l->aged)
 		l->aged = now;
 	age(l, now);
