@@ -48,16 +48,6 @@ static __always_inline bool rt_line_is_host(const struct rt_conn *c, u32 start)
 	       (at[3] | 0x20) == 't' && at[4] == ':';
 }
 
-/* Names of fields as words, in lower case (also the signs: '-' and ':' keep bit 5). */
-#define RT_WORD(a, b, c, d, e, f, g, h)                                                            \
-	((u64)(a) | (u64)(b) << 8 | (u64)(c) << 16 | (u64)(d) << 24 | (u64)(e) << 32 |             \
-	 (u64)(f) << 40 | (u64)(g) << 48 | (u64)(h) << 56)
-#define RT_WORD_CONTENT	  RT_WORD('c', 'o', 'n', 't', 'e', 'n', 't', '-')
-#define RT_WORD_LENGTH	  RT_WORD('l', 'e', 'n', 'g', 't', 'h', ':', 0)
-#define RT_WORD_TRANSFER  RT_WORD('t', 'r', 'a', 'n', 's', 'f', 'e', 'r')
-#define RT_LENGTH_DIGITS  24
-#define RT_LENGTH_UNKNOWN (~0ull)
-
 /* Where the walk over a head stands, beside what it has found. */
 enum rt_walk {
 	RT_WALK_PATH = 1 << 0,	 /* the path goes on */
@@ -115,13 +105,12 @@ static __always_inline int rt_walk_path(struct rt_conn *c, u32 i, u64 w)
 	return 0;
 }
 
-/* The fields that tell where the body ends (RFC 9112, section 6): what they say goes
- * to req_whole. Not inlined, and its numbers in the state, for the verifier. */
+/* Not inlined, and its numbers in the state, for the verifier. */
 int RT_FN(rt_walk_body)(struct rt_conn *c, u32 line)
 {
 	const u8 *at;
 
-	if (!c || line >= RT_REQ_HEAD_MAX)
+	if (!c || line >= sizeof(c->x.heads))
 		return 0;
 	at = c->x.heads + line;
 	if ((at[0] | 0x20) == 't')
@@ -149,12 +138,9 @@ int RT_FN(rt_walk_body)(struct rt_conn *c, u32 line)
 /* A line of the head begins at `line`. */
 static __always_inline void rt_walk_line(struct rt_conn *c, u32 line)
 {
-	u64 w;
-
 	if (line >= RT_REQ_HEAD_MAX)
 		return;
-	w = *(const u64 *)(c->x.heads + line) | BYTES(0x20);
-	if (w == RT_WORD_CONTENT || w == RT_WORD_TRANSFER)
+	if (rt_line_tells_body(c, line))
 		rt_walk_body(c, line);
 	if ((c->walk & RT_WALK_HOST) && rt_line_is_host(c, line)) {
 		c->io_left = line + 5;
@@ -345,25 +331,6 @@ static __always_inline void rt_route_form(struct rt_conn *c)
 		rt_form_byte(c, from + i);
 	}
 	c->head_hash = rt_form_segment(c->form_hash, c->form_before, c->forms, c->form_len);
-}
-
-/* 0: it is none, for user space to tell. */
-static __always_inline u32 rt_route_status(const struct rt_conn *c)
-{
-	u32 at = c->x.req_len, hundreds, tens, ones;
-	const u8 *p;
-
-	if (at > RT_REQ_HEAD_MAX)
-		return 0;
-	p = c->x.heads + at + 9;
-	hundreds = p[0] - '0';
-	tens = p[1] - '0';
-	ones = p[2] - '0';
-	if (hundreds - 1 > 8 || tens > 9 || ones > 9)
-		return 0;
-	if (p[3] != ' ' && p[3] != '\r' && p[3] != '\n')
-		return 0;
-	return hundreds * 100 + tens * 10 + ones;
 }
 
 /* Not inlined: the verifier would follow each way through their comparisons. */

@@ -2,10 +2,10 @@
 /*
  * The sweep, twice a second: iterators over both state maps, run by user space
  * reading them; where the kernel has none, user space walks over the hash map and
- * calls a program for each key. A silent exchange is reported with RT_X_IDLE, so
- * that user space can count it when its own framing says it is complete; exchanges
- * in flight are tallied, those that rest every few seconds only; states of sockets
- * that are gone are finished.
+ * calls a program for each key. A silent exchange is counted in place (silent.bpf.c),
+ * or reported with RT_X_IDLE, so that user space can count it when its own framing
+ * says it is complete; exchanges in flight are tallied, those that rest every few
+ * seconds only; states of sockets that are gone are finished.
  *
  * Records go through the iterator's own buffer, or that of the call (`box`, else
  * NULL), so none of them is ever lost.
@@ -16,6 +16,7 @@
 #include "lib/maps.bpf.h"
 
 #include "lib/capture.bpf.h"
+#include "lib/silent.bpf.h"
 #include "lib/turn.bpf.h"
 
 /* What the last call of rt_sweep_call had to tell; only the caller reads it. Mapped:
@@ -85,6 +86,7 @@ static __always_inline int rt_sweep_locked(struct seq_file *seq, struct rt_swept
 {
 	s64 silent = now - c->x.resp_end;
 	u32 report = 0;
+	bool failed;
 	u8 stage;
 
 	if (!rt_turn_busy(c))
@@ -96,7 +98,13 @@ static __always_inline int rt_sweep_locked(struct seq_file *seq, struct rt_swept
 		report = RT_X_IDLE | RT_X_LONG_IDLE;
 	else if (c->phase == RT_PHASE_RESP && stage < 1 && silent >= (s64)rt_cfg.idle_ns)
 		report = RT_X_IDLE;
-	if ((report && rt_sweep_exchange(seq, box, c, report)) || rt_sweep_active(seq, box, c))
+	if (report && rt_silent_count(c))
+		return 0;
+	failed = (report && rt_sweep_exchange(seq, box, c, report)) || rt_sweep_active(seq, box, c);
+	/* For this record alone, which settles who counts the request. */
+	if (report)
+		c->x.rule = 0;
+	if (failed)
 		return 1;
 	if (report) {
 		c->idle_bytes = c->x.resp_bytes;

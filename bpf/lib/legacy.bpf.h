@@ -62,6 +62,10 @@
 	FN(rt_route_count, (), ())                                                      \
 	FN(rt_route_same, (), ())
 
+#define RT_LEGACY_SILENT(FN, UIO)                                                       \
+	FN(rt_answer_word, (, u32 i), (, i))                                            \
+	FN(rt_silent_count, (), ())
+
 #define RT_LEGACY_SAMPLE(FN, UIO)                                                       \
 	FN(rt_sample, (, u32 slot, u32 status), (, slot, status))
 
@@ -111,6 +115,7 @@ RT_LEGACY_TURN(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
 RT_LEGACY_STREAM(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
 RT_LEGACY_FAR(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
 RT_LEGACY_ROUTE(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
+RT_LEGACY_SILENT(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
 RT_LEGACY_SAMPLE(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
 RT_LEGACY_COPY(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
 RT_LEGACY_INFER(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)

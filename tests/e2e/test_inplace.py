@@ -309,6 +309,49 @@ def test_bodies_of_known_length(netns, redtap):
     assert records(got) < records(want) / 3
 
 
+RESTING = [
+    b"GET /status/200 HTTP/1.1\r\nHost: h\r\n\r\n",
+    b"GET /status/404 HTTP/1.1\r\nHost: h\r\n\r\n",
+    b"GET /status/204 HTTP/1.1\r\nHost: h\r\n\r\n",
+    b"GET /status/304 HTTP/1.1\r\nHost: h\r\n\r\n",
+    b"GET /bytes/3000 HTTP/1.1\r\nHost: h\r\n\r\n",
+    b"HEAD /bytes/70000 HTTP/1.1\r\nHost: h\r\n\r\n",
+    b"POST /upload HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n0123456789",
+    b"GET /pause/900 HTTP/1.1\r\nHost: h\r\n\r\n",
+]
+
+
+def test_connections_that_rest(netns, redtap):
+    """Silent between two requests for longer than the sweep waits: no records either, each is
+    counted before the next one begins; not while a part of the response is missing."""
+    rounds = 5
+    netns.server("httpd.py", 8000)
+    agent, by_records = redtap(), redtap("--routes-memory", "0")
+    clients = [Client(netns) for _ in RESTING]
+    for done in range(1, rounds + 1):
+        for client, raw in zip(clients, RESTING):
+            client.ask(raw, head_only=raw.startswith(b"HEAD"))
+        time.sleep(1.1 * SLOW)
+        if done == rounds - 1:
+            before = agent.metrics()
+            assert before.server_count() == before.client_count() == done * len(RESTING)
+    want, got = by_records.settle(), agent.settle()
+    for client in clients:
+        client.close()
+    got.assert_conserved()
+    assert got.server_count() == got.client_count() == rounds * len(RESTING)
+    assert counts(got) == counts(want)
+    slow = {"http_route": "/pause/{id}"}
+    assert got.server_count(**slow) == rounds
+    assert 0 <= got.server_seconds(**slow) - 0.9 * rounds < 0.1 * rounds * SLOW
+    # The first two rounds teach, by records. Later only the slow one has them, at both ends:
+    # it was silent before it was over. Here that of its last two requests.
+    last = agent.settle()
+    assert last.server_count() == got.server_count()
+    assert records(last) - records(before) == 2 * 2
+    assert records(last) < records(by_records.settle()) / 2
+
+
 def test_odd_targets_teach_nothing_wrong(netns, redtap):
     """Request lines with too many blanks do not give their name to those without."""
     netns.server("raw.py", 8000)
