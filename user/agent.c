@@ -179,6 +179,17 @@ void rt_agent__refresh(struct rt_agent *a)
 	pthread_mutex_unlock(&r->lock);
 }
 
+/* With tens of thousands of connections, a sweep takes longer than a scrape may wait. */
+static void on_swept(void *ctx, bool begin)
+{
+	struct rt_agent *a = ctx;
+
+	batch(a, begin);
+	/* What fails here fails again in the loop. */
+	if (!begin)
+		(void)refresh(a);
+}
+
 static void sweep(struct rt_agent *a)
 {
 	int err;
@@ -187,7 +198,9 @@ static void sweep(struct rt_agent *a)
 	if (a->ops->sweep)
 		a->ops->sweep(a->ctx, true);
 	rt_finisher__sweep_begin(a->finisher);
-	err = rt_bpf__sweep(a->bpf, on_record, a);
+	batch(a, false);
+	err = rt_bpf__sweep(a->bpf, on_record, on_swept, a);
+	batch(a, true);
 	if (err)
 		rt_warn("the sweep over sockets failed (%s): requests on silent connections "
 			"are counted late",

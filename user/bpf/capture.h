@@ -61,8 +61,11 @@ const struct rt_backend *rt_bpf__backend(const struct rt_bpf *b);
 int rt_bpf__wait_fd(const struct rt_bpf *b);
 /* Consumes up to `budget` waiting records. Returns how many, or -errno. */
 int rt_bpf__drain(struct rt_bpf *b, rt_record_fn fn, void *ctx, u32 budget);
-/* Runs the sweep once; its records go to fn. Returns 0 or -errno. */
-int rt_bpf__sweep(struct rt_bpf *b, rt_record_fn fn, void *ctx);
+/* Around a batch of records. */
+typedef void (*rt_batch_fn)(void *ctx, bool begin);
+/* Runs the sweep once; its records go to fn, in batches as the kernel hands them out: in
+ * between, all that it reported was told. Returns 0 or -errno. */
+int rt_bpf__sweep(struct rt_bpf *b, rt_record_fn fn, rt_batch_fn batch, void *ctx);
 /* Answers RT_EV_EXE: is this executable in scope by --exe? */
 void rt_bpf__judge_exe(struct rt_bpf *b, const struct rt_exe_event *ev);
 
@@ -85,7 +88,7 @@ int rt_bpf__rule_delete(const struct rt_bpf *b, u64 key);
 void rt_bpf__rules_moved(const struct rt_bpf *b);
 /* Sums over a slot's stripes; what is in the sums is in the histogram read later. */
 void rt_bpf__slot_sums(const struct rt_bpf *b, u32 slot, struct rt_cell *ret);
-int rt_bpf__slot_hist(const struct rt_bpf *b, u32 slot, struct rt_hist *ret);
+int rt_bpf__slot_hist(struct rt_bpf *b, u32 slot, struct rt_hist *ret);
 
 /* For red/sample.h; NULL: none are taken. */
 const struct rt_samplers *rt_bpf__samplers(const struct rt_bpf *b);

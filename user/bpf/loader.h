@@ -31,6 +31,11 @@ struct rt_bpf {
 	u32 stripe_bits;
 	const volatile struct rt_cell *cells; /* mapped */
 	volatile u64 *spare_keys;	      /* mapped */
+	struct {
+		char *at;
+		size_t from; /* in the map */
+		size_t len;
+	} hists; /* the part of it that is mapped */
 	struct rt_samplers samplers;	      /* mapped; NULLs: none are taken */
 	int stats_fd;
 	struct rt_exe_key unread[RT_UNREAD_MAX];
@@ -52,7 +57,7 @@ struct redtap_bpf *rt_object__open(bool legacy, const struct bpf_object_open_opt
 u32 rt_object__stack_size(void);
 
 /* walk.c: the sweep without iterators. */
-int rt_walk__sweep(struct rt_bpf *b, rt_record_fn fn, void *ctx);
+int rt_walk__sweep(struct rt_bpf *b, rt_record_fn fn, rt_batch_fn batch, void *ctx);
 
 int rt_ring__open(struct rt_bpf *b);
 

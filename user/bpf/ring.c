@@ -74,7 +74,7 @@ static size_t split(const char *buf, size_t len, rt_record_fn fn, void *ctx)
 	return pos;
 }
 
-static int sweep_one(struct bpf_link *link, rt_record_fn fn, void *ctx)
+static int sweep_one(struct bpf_link *link, rt_record_fn fn, rt_batch_fn batch, void *ctx)
 {
 	static char buf[RT_SWEEP_BUF];
 	__cleanup_fd int fd = -1;
@@ -96,7 +96,9 @@ static int sweep_one(struct bpf_link *link, rt_record_fn fn, void *ctx)
 		if (n == 0)
 			return 0;
 		len += (size_t)n;
+		batch(ctx, true);
 		used = split(buf, len, fn, ctx);
+		batch(ctx, false);
 		len -= used;
 		memmove(buf, buf + used, len);
 	}
@@ -104,7 +106,7 @@ static int sweep_one(struct bpf_link *link, rt_record_fn fn, void *ctx)
 
 /* An iterator looks at each of the hash map's buckets, of which there are as many as
  * entries at most: not while it is known to be empty, as it is without Unix sockets. */
-static int sweep_conns(struct rt_bpf *b, rt_record_fn fn, void *ctx)
+static int sweep_conns(struct rt_bpf *b, rt_record_fn fn, rt_batch_fn batch, void *ctx)
 {
 	u32 made = __atomic_load_n(&b->skel->bss->rt_conns_made, __ATOMIC_ACQUIRE);
 	int err;
@@ -112,19 +114,19 @@ static int sweep_conns(struct rt_bpf *b, rt_record_fn fn, void *ctx)
 	if (b->conns_empty == made + 1)
 		return 0;
 	__atomic_store_n(&b->skel->bss->rt_conns_seen, 0, __ATOMIC_RELEASE);
-	err = sweep_one(b->sweep_conns, fn, ctx);
+	err = sweep_one(b->sweep_conns, fn, batch, ctx);
 	b->conns_empty = !err && !b->skel->bss->rt_conns_seen ? made + 1 : 0;
 	return err;
 }
 
-int rt_bpf__sweep(struct rt_bpf *b, rt_record_fn fn, void *ctx)
+int rt_bpf__sweep(struct rt_bpf *b, rt_record_fn fn, rt_batch_fn batch, void *ctx)
 {
 	int err, err2;
 
 	__atomic_store_n(&b->skel->bss->rt_sweep_all, b->sweeps++ % RT_SWEEP_ALL_EVERY == 0,
 			 __ATOMIC_RELEASE);
-	err = sweep_one(b->sweep_socks, fn, ctx);
-	err2 = b->iter ? sweep_conns(b, fn, ctx) : rt_walk__sweep(b, fn, ctx);
+	err = sweep_one(b->sweep_socks, fn, batch, ctx);
+	err2 = b->iter ? sweep_conns(b, fn, batch, ctx) : rt_walk__sweep(b, fn, batch, ctx);
 	rt_exes__forget_unread(b, rt_clock__mono());
 	return err ? err : err2;
 }

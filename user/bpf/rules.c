@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Access to what the kernel counts in place (redtap/cells.h): rules are written
- * and deleted one by one; sums are read from the mapped array, histograms are
- * mapped only for slots whose sums moved. Called by the consumer's thread.
+ * and deleted one by one; sums are read from the mapped array, histograms only of
+ * slots whose sums moved, through a window. Called by the consumer's thread.
  */
 #include <errno.h>
 #include <string.h>
@@ -14,6 +14,9 @@
 #include "bpf/features.h"
 #include "bpf/loader.h"
 #include "util/hash.h"
+
+/* Of histograms, mapped at a time: 16 slots on 2 CPUs. */
+#define HISTS_WINDOW (256 * 1024)
 
 u32 rt_rules__stripe_bits(void)
 {
@@ -124,8 +127,16 @@ int rt_rules__open(struct rt_bpf *b)
 	return b->samplers.of_slot ? 0 : -errno;
 }
 
+static void unmap_hists(struct rt_bpf *b)
+{
+	if (b->hists.at)
+		munmap(b->hists.at, b->hists.len);
+	b->hists.at = NULL;
+}
+
 void rt_rules__close(struct rt_bpf *b)
 {
+	unmap_hists(b);
 	if (b->cells)
 		munmap((void *)(uintptr_t)b->cells, map_length(b->skel->maps.rt_cells));
 	if (b->spare_keys)
@@ -230,29 +241,47 @@ void rt_bpf__slot_sums(const struct rt_bpf *b, u32 slot, struct rt_cell *ret)
 	}
 }
 
-/* By mapping the few pages they stand in for that moment: while a process is inside
- * bpf(), the kernel skips some programs on its CPU; and pages that stay mapped count
- * as ours. */
-int rt_bpf__slot_hist(const struct rt_bpf *b, u32 slot, struct rt_hist *ret)
+/* The bytes from `from` to `to` of the map. A window over it: slots are read in order, a
+ * system call for each would take longer than the reading, and pages that stay mapped
+ * count as ours. NULL with errno. */
+static const char *map_hists(struct rt_bpf *b, size_t from, size_t to)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t whole = map_length(b->skel->maps.rt_hists);
+
+	if (!b->hists.at || from < b->hists.from || to > b->hists.from + b->hists.len) {
+		unmap_hists(b);
+		b->hists.from = from / page * page;
+		b->hists.len = HISTS_WINDOW;
+		if (b->hists.len < to - b->hists.from)
+			b->hists.len = (to - b->hists.from + page - 1) / page * page;
+		if (b->hists.len > whole - b->hists.from)
+			b->hists.len = whole - b->hists.from;
+		b->hists.at = mmap(NULL, b->hists.len, PROT_READ, MAP_SHARED,
+				   bpf_map__fd(b->skel->maps.rt_hists), (off_t)b->hists.from);
+		if (b->hists.at == MAP_FAILED) {
+			b->hists.at = NULL;
+			return NULL;
+		}
+	}
+	return b->hists.at + (from - b->hists.from);
+}
+
+/* Not by bpf(2): while a process is inside that, the kernel skips some programs on its CPU. */
+int rt_bpf__slot_hist(struct rt_bpf *b, u32 slot, struct rt_hist *ret)
+{
 	size_t from = ((size_t)slot << b->stripe_bits) * sizeof(*ret);
-	size_t to = from + (sizeof(*ret) << b->stripe_bits);
-	size_t first = from / page * page, len = (to - first + page - 1) / page * page;
+	const char *at = map_hists(b, from, from + (sizeof(*ret) << b->stripe_bits));
 	const volatile u32 *one;
 	u32 *sum = (u32 *)ret;
-	char *at;
 
-	at = mmap(NULL, len, PROT_READ, MAP_SHARED, bpf_map__fd(b->skel->maps.rt_hists),
-		  (off_t)first);
-	if (at == MAP_FAILED)
+	if (!at)
 		return -errno;
 	memset(ret, 0, sizeof(*ret));
 	for (u32 i = 0; i < 1u << b->stripe_bits; i++) {
-		one = (void *)(at + (from - first) + i * sizeof(*ret));
+		one = (const volatile void *)(at + i * sizeof(*ret));
 		for (size_t n = 0; n < sizeof(*ret) / sizeof(u32); n++)
 			sum[n] += one[n];
 	}
-	munmap(at, len);
 	return 0;
 }

@@ -15,6 +15,8 @@
 #include "bpf/loader.h"
 #include "util/cleanup.h"
 
+#define WALK_BATCH 256
+
 static int by_key(const void *a, const void *b)
 {
 	u64 x, y;
@@ -40,7 +42,7 @@ static size_t collect(int map, u64 *keys, size_t max)
 	return out;
 }
 
-int rt_walk__sweep(struct rt_bpf *b, rt_record_fn fn, void *ctx)
+int rt_walk__sweep(struct rt_bpf *b, rt_record_fn fn, rt_batch_fn batch, void *ctx)
 {
 	__cleanup_free u64 *keys = calloc(RT_CONN_HASH_MAX, sizeof(*keys));
 	int prog = bpf_program__fd(b->skel->progs.rt_sweep_call);
@@ -58,7 +60,12 @@ int rt_walk__sweep(struct rt_bpf *b, rt_record_fn fn, void *ctx)
 		goto out;
 	}
 	n = collect(bpf_map__fd(b->skel->maps.rt_conns), keys, RT_CONN_HASH_MAX);
+	batch(ctx, true);
 	for (size_t i = 0; i < n; i++) {
+		if (i && i % WALK_BATCH == 0) {
+			batch(ctx, false);
+			batch(ctx, true);
+		}
 		/* Not LIBBPF_OPTS: libbpf refuses set bytes in the struct's tail padding. */
 		memset(&opts, 0, sizeof(opts));
 		opts.sz = sizeof(opts);
@@ -73,6 +80,7 @@ int rt_walk__sweep(struct rt_bpf *b, rt_record_fn fn, void *ctx)
 		if (opts.retval && swept->active.size)
 			fn(ctx, &swept->active, swept->active.size);
 	}
+	batch(ctx, false);
 out:
 	munmap((void *)swept, sizeof(*swept));
 	return err;
