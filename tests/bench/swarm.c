@@ -10,6 +10,7 @@
  *     same N            N requests, all alike
  *     routes N          N requests, of ROUTES paths in turn
  *     paths N           N requests, each with a path that was never there before
+ *     items N           the same, but all paths have one route
  *
  * and answers each with the number of responses and their CLOCK_MONOTONIC ns. After
  * REQUESTS requests a connection is closed and opened anew; 0: never. All messages
@@ -37,7 +38,7 @@
 #define WAIT_MS	  20000
 #define SERVER_IP "127.0.0.1"
 
-enum paths { SAME, ROUTE, NEW };
+enum paths { SAME, ROUTE, NEW, ITEM };
 
 struct conn {
 	int fd;
@@ -200,11 +201,12 @@ static void ask(struct client *c, unsigned int i, enum paths paths)
 	else if (paths == ROUTE)
 		snprintf(path, sizeof(path), "/things/route-%c",
 			 (int)('a' + (i / c->nr_ports + conn->asked) % ROUTES));
+	else if (paths == ITEM || (c->told & 1))
+		snprintf(path, sizeof(path), "/items/%llu/parts", c->told);
 	else
-		snprintf(path, sizeof(path), c->told & 1 ? "/items/%llu/parts" : "/words/w-%llu-x",
-			 c->told);
+		snprintf(path, sizeof(path), "/words/w-%llu-x", c->told);
 	conn->asked++;
-	c->told += paths == NEW;
+	c->told += paths >= NEW;
 	n = snprintf(text, sizeof(text),
 		     "GET %s HTTP/1.1\r\nHost: swarm.example\r\nUser-Agent: swarm\r\n\r\n", path);
 	if (write(conn->fd, text, (size_t)n) != n)
@@ -262,7 +264,8 @@ static uint64_t now_ns(void)
 
 static void obey(struct client *c)
 {
-	static const char *const names[] = {[SAME] = "same", [ROUTE] = "routes", [NEW] = "paths"};
+	static const char *const names[] = {
+		[SAME] = "same", [ROUTE] = "routes", [NEW] = "paths", [ITEM] = "items"};
 	char line[128], what[16];
 	unsigned int n, paths;
 
@@ -271,9 +274,9 @@ static void obey(struct client *c)
 
 		if (sscanf(line, "%15s %u", what, &n) != 2)
 			fail("not understood: %s", line);
-		for (paths = SAME; paths <= NEW && strcmp(what, names[paths]) != 0; paths++)
+		for (paths = SAME; paths <= ITEM && strcmp(what, names[paths]) != 0; paths++)
 			;
-		if (paths > NEW)
+		if (paths > ITEM)
 			fail("not understood: %s", line);
 		round_of(c, n, paths);
 		printf("%u %llu\n", n, (unsigned long long)(now_ns() - start));
