@@ -496,8 +496,13 @@ static RT_INLINE u32 rt_rule_make(u64 key, u32 status)
 			*given_to = key;
 		return slot + 1;
 	}
-	/* Another CPU was first. */
-	bpf_map_push_elem(&rt_spares, &slot, BPF_ANY);
+	/* Another CPU was first. Where user space filled the gap meanwhile, the slot goes back
+	 * to it, as one whose rule nobody asks for. */
+	if (bpf_map_push_elem(&rt_spares, &slot, BPF_ANY)) {
+		given_to = bpf_map_lookup_elem(&rt_spare_keys, &slot);
+		if (given_to)
+			*given_to = RT_SPARE_KEY_NONE;
+	}
 	return rt_rule_slot(key, status);
 }
 

@@ -405,16 +405,18 @@ static __always_inline u32 rt_turn_anew(struct rt_conn *c, const struct rt_uio *
 int RT_FN(rt_turn_open)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now, u32 dir)
 {
 	u32 had, row;
-	bool busy;
+	bool busy, known;
 	u8 kind;
 
 	if (!c || !u)
 		return 0;
 	busy = c->phase == RT_PHASE_RESP;
+	/* It spoke before, and was silent since (silent.bpf.c), or not even that. */
+	known = busy || c->x.seq;
 	had = c->probe_len;
 	/* After a response, what was no request was a late part of the body. */
 	if (c->turn == RT_TURN_NONE || c->turn_dir != dir ||
-	    (busy && c->turn == RT_TURN_UNKNOWN)) {
+	    (known && c->turn == RT_TURN_UNKNOWN)) {
 		c->turn = RT_TURN_OPEN;
 		c->turn_dir = dir;
 		c->turn_start = now;
@@ -434,7 +436,7 @@ int RT_FN(rt_turn_open)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 no
 		row = c->req_row;
 	else
 		row = rt_infer(c, c->probe, c->probe_len, false);
-	if (busy && had)
+	if (known && had)
 		row = rt_turn_anew(c, u, n, now, row, &had);
 	if (row) {
 		const volatile struct rt_sig *sig =
@@ -475,7 +477,9 @@ int RT_FN(rt_turn_open)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 no
 		c->x.req_end = now;
 		return 0;
 	}
-	if (c->x.seq == 0 && rt_infer(c, c->probe, c->probe_len, true))
+	if (known)
+		return 0;
+	if (rt_infer(c, c->probe, c->probe_len, true))
 		rt_stat_inc(RT_STAT_EXCHANGES_MIDSTREAM);
 	else if (++c->misses >= RT_MISSES_MAX)
 		c->phase = RT_PHASE_LEFT;

@@ -45,6 +45,8 @@
 #define RT_SLOTS_MAX   4096
 /* Slots that the kernel may give away by itself while records are lost. */
 #define RT_SPARES_MAX	128
+/* In rt_spare_keys, of a slot that was taken and not given away: no rule has that key. */
+#define RT_SPARE_KEY_NONE 1
 #define RT_STRIPES_MAX 16
 
 /* Why a request that is counted in place is told of all the same, by a record. */

@@ -34,4 +34,4 @@ def test_scale():
 
 def test_churn():
     """Processes, connections and paths come and go for a while, and nothing grows."""
-    bench("churn.py", "--seconds", "20", "--pace", "1000")
+    bench("churn.py", "--seconds", "15", "--pace", "1000")

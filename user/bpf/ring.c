@@ -16,8 +16,9 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 
-/* The iterator's own buffer in the kernel is 8 pages. */
-#define RT_SWEEP_BUF 65536
+/* The iterator's own buffer in the kernel. A read takes all of it, so that whatever was
+ * reported is told before anything else is looked at. */
+#define SWEEP_PAGES 8
 
 static int on_record(void *ctx, void *data, size_t len)
 {
@@ -76,17 +77,21 @@ static size_t split(const char *buf, size_t len, rt_record_fn fn, void *ctx)
 
 static int sweep_one(struct bpf_link *link, rt_record_fn fn, rt_batch_fn batch, void *ctx)
 {
-	static char buf[RT_SWEEP_BUF];
+	size_t size = SWEEP_PAGES * (size_t)sysconf(_SC_PAGESIZE) + sizeof(struct rt_exchange);
+	__cleanup_free char *buf = NULL;
 	__cleanup_fd int fd = -1;
 	size_t len = 0;
 
 	if (!link)
 		return 0;
+	buf = malloc(size);
+	if (!buf)
+		return -ENOMEM;
 	fd = bpf_iter_create(bpf_link__fd(link));
 	if (fd < 0)
 		return -errno;
 	for (;;) {
-		ssize_t n = read(fd, buf + len, sizeof(buf) - len);
+		ssize_t n = read(fd, buf + len, size - len);
 		size_t used;
 
 		if (n < 0 && (errno == EINTR || errno == EAGAIN))

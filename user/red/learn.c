@@ -73,6 +73,7 @@ struct rt_learn {
 	u32 hint;	    /* no slot below is free */
 	u32 high;	    /* no slot from here on was ever used */
 	u32 nr_routes;	    /* slots of rules with a path */
+	u32 nr_spares;	    /* slots that are the kernel's to give away, or were */
 	struct slot *slots; /* grows as they are used */
 	struct slot *by_id;
 	struct rule *rules;
@@ -333,6 +334,7 @@ static void adopt(struct rt_learn *l, const struct rt_rule *kernel, void *what)
 	r->wanted = true;
 	r->other = true;
 	s->rules = 1;
+	l->nr_spares--;
 	s->state = USED;
 }
 
@@ -359,15 +361,18 @@ void rt_learn__other(struct rt_learn *l, u64 key, u16 status, const void *id, si
  * one when a ring overflows, and who finds none is counted nowhere. */
 static void give_spares(struct rt_learn *l)
 {
+	u32 spares = OTHER_SHARE(l->nr_slots) ? OTHER_SHARE(l->nr_slots) : 1;
+
 	if (!l->ops->spare)
 		return;
-	for (u32 i = 0; i < RT_SPARES_MAX && slots_left(l, true); i++) {
+	while (l->nr_spares < spares && slots_left(l, true)) {
 		struct slot *s = &l->slots[l->hint];
 
 		if (l->ops->spare(l->ctx, l->hint))
 			return;
 		if (l->high <= l->hint)
 			l->high = l->hint + 1;
+		l->nr_spares++;
 		s->state = SPARE;
 		s->since = 0;
 		s->what = NULL;
@@ -518,6 +523,7 @@ static void watch_spare(struct rt_learn *l, struct slot *s, u64 now)
 		return;
 	l->ops->del(l->ctx, key);
 	l->ops->moved(l->ctx);
+	l->nr_spares--;
 	s->state = DRAINING;
 	s->since = 0;
 }
