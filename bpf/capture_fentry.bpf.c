@@ -64,7 +64,7 @@ static __always_inline void rt_uio_from_iter(struct rt_uio *u, const struct iov_
 static __always_inline int rt_fe_enter(const struct msghdr *msg)
 {
 	u64 id = bpf_get_current_pid_tgid();
-	struct rt_uio u = {};
+	struct rt_uio u = {.pid_tgid = id};
 
 	rt_uio_from_iter(&u, &msg->msg_iter);
 	bpf_map_update_elem(&rt_calls, &id, &u, BPF_ANY);
@@ -86,20 +86,21 @@ static __always_inline void rt_fe_leave(struct rt_uio *u, u64 id)
 static __always_inline int rt_fe_exit(struct sock *sk, bool hashed, u8 dir, int ret, u32 flags)
 {
 	u64 id = bpf_get_current_pid_tgid();
-	struct rt_uio u = {};
+	struct rt_uio u = {.pid_tgid = id};
+	const struct file *file;
 	struct rt_conn *c;
 
 	rt_fe_leave(&u, id);
 	if (ret == -RT_EAGAIN || (dir == RT_RECV && (flags & RT_MSG_ASIDE)))
 		return 0;
-	c = rt_op_conn(sk, hashed, id, dir, ret);
+	c = rt_op_conn(sk, hashed, id, dir, ret, &file);
 	if (!c)
 		return 0;
 	if (dir == RT_RECV && (flags & RT_MSG_TRUNC)) {
 		u.base = 0;
 		u.dropped = 1;
 	}
-	rt_on_data(c, &u, ret, id, dir);
+	rt_on_data(c, &u, ret, dir);
 	return 0;
 }
 

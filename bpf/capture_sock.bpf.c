@@ -14,13 +14,14 @@ static __always_inline int rt_sock_op(struct sock *sk, u8 dir, int ret, bool bli
 {
 	u16 family = sk->__sk_common.skc_family;
 	u64 id = bpf_get_current_pid_tgid();
+	const struct file *file;
 	struct rt_conn *c;
 
 	if (ret == -RT_EAGAIN || !rt_sock_is_stream(family, sk->sk_type, sk->sk_protocol))
 		return 0;
-	c = rt_op_conn(sk, family == RT_AF_UNIX, id, dir, ret);
+	c = rt_op_conn(sk, family == RT_AF_UNIX, id, dir, ret, &file);
 	if (c)
-		rt_op_data(c, sk->sk_socket->file, id, dir, ret, blind);
+		rt_op_data(c, file, id, dir, ret, blind);
 	return 0;
 }
 

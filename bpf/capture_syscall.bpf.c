@@ -51,13 +51,13 @@ static __always_inline int rt_syscall_op(const struct pt_regs *regs, u32 fd, u8 
 {
 	u64 id = bpf_get_current_pid_tgid();
 	struct rt_conn *c = rt_syscall_conn(fd, id, ret > 0);
-	struct rt_uio u = {.dropped = blind};
+	struct rt_uio u = {.dropped = blind, .pid_tgid = id};
 
 	if (!c || !rt_op_moved(c, (void *)c->sk, dir, ret))
 		return 0;
 	if (!blind)
 		rt_uio_from_regs(&u, regs, c, (u32)id, ret);
-	rt_on_data(c, &u, ret, id, dir);
+	rt_on_data(c, &u, ret, dir);
 	return 0;
 }
 
@@ -78,14 +78,14 @@ static __always_inline int rt_syscall_mmsg(const struct pt_regs *regs, u32 fd, u
 	if (ret > RT_MMSG_MAX)
 		rt_stat_inc(RT_STAT_BLIND_OPS);
 	for (u32 i = 0; i < RT_MMSG_MAX && i < ret; i++) {
-		struct rt_uio u = {};
+		struct rt_uio u = {.pid_tgid = id};
 		u32 len = 0;
 
 		bpf_probe_read_user(&len, sizeof(len), &vec[i].msg_len);
 		if (!len)
 			continue;
 		rt_uio_msghdr(&u, (u64)&vec[i]);
-		rt_on_data(c, &u, len, id, dir);
+		rt_on_data(c, &u, len, dir);
 	}
 	return 0;
 }

@@ -30,11 +30,14 @@ static __always_inline bool rt_line_is_http1(const struct rt_conn *c, u32 newlin
 {
 	const u8 *at;
 
-	if (newline < 12 || newline >= RT_REQ_HEAD_MAX)
+	if (newline < 12)
+		return false;
+	barrier_var(newline);
+	if (newline >= RT_REQ_HEAD_MAX)
 		return false;
 	at = c->x.heads + newline;
-	return at[-1] == '\r' && at[-9] == 'H' && at[-8] == 'T' && at[-7] == 'T' && at[-6] == 'P' &&
-	       at[-5] == '/' && at[-4] == '1' && at[-3] == '.';
+	return at[-1] == '\r' && at[-2] != '\n' && at[-9] == 'H' && at[-8] == 'T' &&
+	       at[-7] == 'T' && at[-6] == 'P' && at[-5] == '/' && at[-4] == '1' && at[-3] == '.';
 }
 
 static __always_inline bool rt_line_is_host(const struct rt_conn *c, u32 start)
@@ -48,25 +51,6 @@ static __always_inline bool rt_line_is_host(const struct rt_conn *c, u32 start)
 	       (at[3] | 0x20) == 't' && at[4] == ':';
 }
 
-/* Where the walk over a head stands, beside what it has found. */
-enum rt_walk {
-	RT_WALK_PATH = 1 << 0,	 /* the path goes on */
-	RT_WALK_FIRST = 1 << 1,	 /* still in the first line */
-	RT_WALK_HOST = 1 << 2,	 /* Host is wanted, and was not seen yet */
-	RT_WALK_ODD = 1 << 3,	 /* no plain request: only where it ends is wanted */
-	RT_WALK_DIGITS = 1 << 4, /* there are digits in the path */
-};
-
-/* The i-th word of the head; bytes behind its end are 0. */
-static __always_inline u64 rt_head_word(const struct rt_conn *c, u32 i, u32 len)
-{
-	u64 w = *(const u64 *)(c->x.heads + i * 8);
-
-	if (len - i * 8 < 8)
-		w &= (1ull << (8 * (len & 7))) - 1;
-	return w;
-}
-
 /* Bit 7 of each byte of w that is a digit, exactly. */
 static __always_inline u64 rt_bytes_digit(u64 w)
 {
@@ -75,37 +59,81 @@ static __always_inline u64 rt_bytes_digit(u64 w)
 	return ~(((x & BYTES(0x7f)) + BYTES(0x80 - 10)) | x) & BYTES(0x80);
 }
 
-/* One more word of method and path. Returns 0, or -1 when there is no method. */
-static __always_inline int rt_walk_path(struct rt_conn *c, u32 i, u64 w)
+/* What ends a path: '?', the blank, and all that is no part of one. The lowest mark is right. */
+static __always_inline u64 rt_path_ends(u64 w)
 {
-	u64 blanks = rt_bytes_equal(w, BYTES(' ')), ends = blanks, lowest;
-	u64 digits = rt_bytes_digit(w);
-
-	if (i == 0) {
-		/* The method, up to seven letters. */
-		if (!ends)
-			return -1;
-		c->other_hash = rt_mix(c->other_hash, w & (((ends & -ends) >> 7) - 1));
-		c->path_at = rt_bytes_before(ends) + 1;
-		ends &= ends - 1;
-	}
-	ends |= rt_bytes_equal(w, BYTES('?'));
-	if (ends) {
-		lowest = ends & -ends;
-		c->head_hash = rt_mix(rt_mix(c->head_hash, w & ((lowest >> 7) - 1)), lowest + i);
-		c->walk &= ~RT_WALK_PATH;
-		digits &= lowest - 1;
-		c->path_to = i * 8 + rt_bytes_before(lowest);
-		c->path_end = blanks & lowest ? i * 8 + rt_bytes_before(lowest) : 0;
-	} else {
-		c->head_hash = rt_mix(c->head_hash, w);
-	}
-	if (digits)
-		c->walk |= RT_WALK_DIGITS;
-	return 0;
+	return rt_bytes_below(w, 0x21) | rt_bytes_below(w ^ BYTES('?'), 1);
 }
 
-/* Not inlined, and its numbers in the state, for the verifier. */
+/*
+ * The method and the path, up to what ends it. Leaves their hash in head_hash, that of
+ * the method in other_hash, and in path_to up to where it came. Bytes behind what was
+ * captured are looked at too, but for nothing.
+ */
+static __always_inline void rt_walk_path(struct rt_conn *c)
+{
+	u64 hash = rt_cfg.route_seed, w = *(const u64 *)c->x.heads, ends, lowest, digits = 0;
+	u32 len = c->x.req_len, at = 0;
+	u8 byte;
+
+	c->path_to = 0;
+	c->walk |= RT_WALK_ODD;
+	/* The method, up to seven letters. */
+	ends = rt_bytes_below(w, 0x21);
+	if (!ends)
+		return;
+	lowest = ends & -ends;
+	c->other_hash = rt_mix(~hash, w & ((lowest >> 7) - 1));
+	c->path_at = rt_bytes_before(ends) + 1;
+	ends = rt_path_ends(w | lowest | (lowest - 1));
+	for (u32 i = 0; i < RT_REQ_HEAD_MAX / 8; i++) {
+		at = i * 8;
+		if (at >= len)
+			break;
+		if (i) {
+			w = *(const u64 *)(c->x.heads + at);
+			ends = rt_path_ends(w);
+		}
+		if (ends)
+			break;
+		digits |= rt_bytes_digit(w);
+		hash = rt_mix(hash, w);
+	}
+	if (!ends) {
+		c->path_to = len;
+		return;
+	}
+	lowest = ends & -ends;
+	c->head_hash = rt_mix(rt_mix(hash, w & ((lowest >> 7) - 1)), lowest + (at >> 3));
+	if (digits | (rt_bytes_digit(w) & ((lowest >> 7) - 1)))
+		c->walk |= RT_WALK_DIGITS;
+	at = (at + rt_bytes_before(ends)) & (RT_REQ_HEAD_MAX - 1);
+	c->path_to = at;
+	byte = c->x.heads[at];
+	if (byte == '?' || byte == ' ')
+		c->walk &= ~RT_WALK_ODD;
+	c->path_end = byte == ' ' ? at : 0;
+}
+
+/* Names of fields as words, in lower case (also the signs: '-' and ':' keep bit 5). */
+#define RT_WORD(a, b, c, d, e, f, g, h)                                                            \
+	((u64)(a) | (u64)(b) << 8 | (u64)(c) << 16 | (u64)(d) << 24 | (u64)(e) << 32 |             \
+	 (u64)(f) << 40 | (u64)(g) << 48 | (u64)(h) << 56)
+#define RT_WORD_CONTENT	  RT_WORD('c', 'o', 'n', 't', 'e', 'n', 't', '-')
+#define RT_WORD_LENGTH	  RT_WORD('l', 'e', 'n', 'g', 't', 'h', ':', 0)
+#define RT_WORD_TRANSFER  RT_WORD('t', 'r', 'a', 'n', 's', 'f', 'e', 'r')
+#define RT_LENGTH_DIGITS  24
+
+/* Whether a line may tell where the body ends. It begins within the heads. */
+static __always_inline bool rt_line_tells_body(const struct rt_conn *c, u32 line)
+{
+	u64 w = *(const u64 *)(c->x.heads + line) | BYTES(0x20);
+
+	return w == RT_WORD_CONTENT || w == RT_WORD_TRANSFER;
+}
+
+/* What it tells of that goes to req_whole (RFC 9112, section 6). Not inlined, and its
+ * numbers in the state, for the verifier. */
 int RT_FN(rt_walk_body)(struct rt_conn *c, u32 line)
 {
 	const u8 *at;
@@ -135,66 +163,85 @@ int RT_FN(rt_walk_body)(struct rt_conn *c, u32 line)
 	return 0;
 }
 
-/* A line of the head begins at `line`. */
-static __always_inline void rt_walk_line(struct rt_conn *c, u32 line)
+/* The first line ends. Returns -1 when it is not that of a plain request. */
+static __always_inline int rt_walk_first(struct rt_conn *c, u32 newline)
 {
-	if (line >= RT_REQ_HEAD_MAX)
-		return;
+	if (!rt_line_is_http1(c, newline))
+		return -1;
+	/* Of a target with blanks in it the hash holds a part. */
+	if (c->path_end && c->path_end + sizeof("HTTP/1.x\r\n") - 1 != newline)
+		return -1;
+	c->walk &= ~RT_WALK_FIRST;
+	c->line_end = newline;
+	return 0;
+}
+
+/* A line of a head begins at `line`. Returns 1 when it is the empty one,
+ * which ends the head: at io_pos. A function of its own, with what it finds in the
+ * state: the verifier looks at it once, not once per line and way through it. */
+int RT_FN(rt_walk_line)(struct rt_conn *c, u32 line)
+{
+	const u8 *at;
+	u32 end = line + 1;
+
+	if (!c || line >= sizeof(c->x.heads))
+		return 1;
+	if ((c->walk & RT_WALK_FIRST) && rt_walk_first(c, line - 1))
+		c->walk = RT_WALK_ODD;
+	at = c->x.heads + line;
+	if (at[0] == '\n' || (at[0] == '\r' && at[1] == '\n')) {
+		end += at[0] == '\r';
+		c->io_pos = end;
+		return 1;
+	}
 	if (rt_line_tells_body(c, line))
 		rt_walk_body(c, line);
 	if ((c->walk & RT_WALK_HOST) && rt_line_is_host(c, line)) {
 		c->io_left = line + 5;
 		c->walk &= ~RT_WALK_HOST;
 	}
-}
-
-/* The first line ends. Returns -1 when it is not that of a plain request. */
-static __always_inline int rt_walk_first(struct rt_conn *c, u32 newline)
-{
-	if ((c->walk & RT_WALK_PATH) || !rt_line_is_http1(c, newline))
-		return -1;
-	/* Of a target with blanks in it the hash holds a part. */
-	if (c->path_end && c->path_end + sizeof("HTTP/1.x\r\n") - 1 != newline)
-		return -1;
-	c->walk &= ~RT_WALK_FIRST;
 	return 0;
 }
 
-/*
- * One word of the walk. Returns 0 to go on, 1 at the end of the head. A function of
- * its own, with what it carries in the state: the verifier looks at it once, not
- * once per word and way through it.
- */
-int RT_FN(rt_walk_word)(struct rt_conn *c, u32 i)
-{
-	u64 w, lf, cr, blank;
-	u32 len, newline;
+/* Bits of the bytes, modulo 64, that a line may begin with of which more has to be known:
+ * CR, LF, Content-Length, Transfer-Encoding, for clients Host. Lower case, as bit 5 is
+ * set; what shares a bit with one of them is looked at in vain. */
+#define RT_LINE_BIT(byte) (1ull << (((byte) | 0x20) & 63))
+#define RT_LINE_BITS	  (RT_LINE_BIT('\r') | RT_LINE_BIT('\n') | RT_LINE_BIT('c') | RT_LINE_BIT('t'))
 
-	if (!c || i >= RT_REQ_HEAD_MAX / 8)
-		return 1;
-	len = c->x.req_len;
-	if (i * 8 >= len)
-		return 1;
-	w = rt_head_word(c, i, len);
-	if ((c->walk & RT_WALK_PATH) && rt_walk_path(c, i, w))
-		c->walk = RT_WALK_ODD;
-	lf = rt_bytes_equal(w, BYTES('\n'));
-	if (!lf) {
-		c->lf_before = 0;
+/* Of so many words and lines a head may consist. */
+#define RT_WALK_ROUNDS (RT_RESP_HEAD_MAX / 4)
+
+/* Where it stands is kept in the state: see rt_conn.io_pos. */
+int RT_FN(rt_walk_lines)(struct rt_conn *c, u32 to)
+{
+	if (!c)
 		return 0;
+	for (u32 i = 0; i < RT_WALK_ROUNDS; i++) {
+		u64 at = *(volatile u64 *)&c->io_pos, w, ends = 0;
+		u64 bits = RT_LINE_BITS;
+
+		if (at >= to || at >= sizeof(c->x.heads))
+			return 0;
+		w = *(const u64 *)(c->x.heads + at);
+		/* Most words are of letters and signs, which have bit 5 or bit 6. */
+		if (((w | w << 1) & BYTES(0x40)) != BYTES(0x40))
+			ends = rt_bytes_below(w ^ BYTES('\n'), 1);
+		if (!ends) {
+			c->io_pos = at + 8;
+			continue;
+		}
+		at += rt_bytes_before(ends) + 1;
+		c->io_pos = at;
+		if (at >= to || at >= sizeof(c->x.heads))
+			return 0;
+		if (c->walk & RT_WALK_HOST)
+			bits |= RT_LINE_BIT('h');
+		if (((c->walk & RT_WALK_FIRST) ||
+		     bits >> ((c->x.heads[at] | 0x20) & 63) & 1) &&
+		    rt_walk_line(c, at))
+			return c->io_pos <= to;
 	}
-	newline = i * 8 + rt_bytes_before(lf);
-	if ((c->walk & RT_WALK_FIRST) && rt_walk_first(c, newline))
-		c->walk = RT_WALK_ODD;
-	rt_walk_line(c, newline + 1);
-	cr = rt_bytes_equal(w, BYTES('\r'));
-	blank = rt_word_blank(lf, cr, c->lf_before, c->cr_before);
-	if (blank) {
-		c->head_len = i * 8 + rt_bytes_before(blank) + 1;
-		return 1;
-	}
-	c->lf_before = lf;
-	c->cr_before = cr;
 	return 0;
 }
 
@@ -207,19 +254,22 @@ int RT_FN(rt_walk_word)(struct rt_conn *c, u32 i)
  */
 static __always_inline int rt_route_walk(struct rt_conn *c)
 {
-	c->walk = RT_WALK_PATH | RT_WALK_FIRST;
+	u32 tail = c->head_len - c->line_end;
+
+	c->walk = RT_WALK_FIRST;
 	if (c->x.role == RT_ROLE_CLIENT)
 		c->walk |= RT_WALK_HOST;
-	c->head_hash = rt_cfg.route_seed;
-	c->other_hash = ~rt_cfg.route_seed;
-	c->head_len = 0;
 	c->req_whole = 0;
 	c->io_left = 0;
-	c->lf_before = 0;
-	for (u32 i = 0; i < RT_REQ_HEAD_MAX / 8; i++) {
-		if (rt_walk_word(c, i))
-			break;
+	rt_walk_path(c);
+	/* The first line is all that is new, and no LF is in it but at its end. */
+	if (c->same == RT_SAME_TAIL && !(c->walk & RT_WALK_ODD) && c->path_end &&
+	    !rt_walk_first(c, c->x.req_len - tail)) {
+		c->head_len = c->x.req_len;
+		return 0;
 	}
+	c->io_pos = c->path_to;
+	c->head_len = rt_walk_lines(c, c->x.req_len) ? c->io_pos : 0;
 	return c->walk & (RT_WALK_FIRST | RT_WALK_ODD) ? -1 : 0;
 }
 
@@ -289,7 +339,7 @@ static __always_inline u64 rt_form_segment(u64 hash, u64 before, u32 forms, u32 
 	return hash;
 }
 
-/* One more byte of such a path. A function of its own for rt_walk_word()'s reason. */
+/* One more byte of such a path. A function of its own for rt_walk_line()'s reason. */
 int RT_FN(rt_form_byte)(struct rt_conn *c, u32 at)
 {
 	u8 byte;
@@ -410,6 +460,7 @@ int RT_FN(rt_route_add)(struct rt_conn *c, u32 slot)
  * RT_HEAD_PLAIN the hashes and head_len. */
 int RT_FN(rt_route_head)(struct rt_conn *c)
 {
+	u64 w;
 	int odd;
 
 	if (!c)
@@ -417,10 +468,15 @@ int RT_FN(rt_route_head)(struct rt_conn *c)
 	odd = rt_route_walk(c);
 	c->far = 0;
 	if (!c->head_len) {
-		c->far = c->req_whole != RT_LENGTH_UNKNOWN && c->x.req_len == RT_REQ_HEAD_MAX;
+		/* Of lines of a few bytes there may be too many for the walk. */
+		c->far = c->req_whole != RT_LENGTH_UNKNOWN && c->x.req_len == RT_REQ_HEAD_MAX &&
+			 c->io_pos >= RT_REQ_HEAD_MAX;
 		c->far_pos = RT_REQ_HEAD_MAX;
 		c->far_body = c->req_whole;
 		c->req_whole = ~0ull;
+		w = *(const u64 *)(c->x.heads + RT_REQ_HEAD_MAX - 8);
+		c->lf_before = rt_bytes_equal(w, BYTES('\n'));
+		c->cr_before = rt_bytes_equal(w, BYTES('\r'));
 	} else if (c->req_whole != RT_LENGTH_UNKNOWN) {
 		c->req_whole += c->head_len;
 	}
@@ -507,12 +563,10 @@ static RT_INLINE u32 rt_rule_make(u64 key, u32 status)
 }
 
 /* The slot of a rule, remembered by the connection. */
-int rt_route_find(struct rt_conn *c, u64 key, u32 status)
+static __always_inline u32 rt_route_find(struct rt_conn *c, u64 key, u32 status)
 {
 	u32 rules = rt_rules_moved, slot;
 
-	if (!c)
-		return 0;
 	if (c->hit_key == key && c->hit_rules == rules && c->hit_status == status)
 		return c->hit_slot + 1;
 	slot = rt_rule_slot(key, status);
@@ -579,27 +633,64 @@ int rt_route_lost(struct rt_conn *c)
 	return slot ? rt_route_add(c, slot - 1) : 0;
 }
 
-/* Whether the fresh request in the probe has the very head of the one before it. */
-int RT_FN(rt_route_same)(struct rt_conn *c)
+static __always_inline bool rt_same_all(const struct rt_conn *c, u32 len)
 {
 	u64 differ;
-	u32 len, i;
+	u32 i;
 
-	if (!c)
-		return 0;
-	len = c->fresh;
-	if (!len || len != c->x.req_len)
-		return 0;
+	if (len != c->x.req_len)
+		return false;
 	for (i = 0; i < RT_REQ_HEAD_MAX / 8; i++) {
 		if (i >= len / 8)
 			break;
 		if (c->probe[i] != *(const u64 *)(c->x.heads + i * 8))
-			return 0;
+			return false;
 	}
 	if (!(len & 7) || i >= RT_REQ_HEAD_MAX / 8)
-		return 1;
+		return true;
 	differ = c->probe[i] ^ *(const u64 *)(c->x.heads + i * 8);
 	return !(differ << (64 - 8 * (len & 7)));
+}
+
+static __always_inline bool rt_same_word(const struct rt_conn *c, u32 here, u32 there)
+{
+	barrier_var(here);
+	barrier_var(there);
+	if (here > RT_REQ_HEAD_MAX - 8 || there > RT_REQ_HEAD_MAX - 8)
+		return false;
+	return *(const u64 *)((const u8 *)c->probe + here) == *(const u64 *)(c->x.heads + there);
+}
+
+/* The last word overlaps with the one before it. */
+static __always_inline bool rt_same_tail(const struct rt_conn *c, u32 len)
+{
+	u32 old = c->line_end, tail = c->head_len - old, new = len - tail, last = tail - 8;
+
+	if (c->head != RT_HEAD_PLAIN || c->x.role != RT_ROLE_SERVER || tail < 8 || tail >= len)
+		return false;
+	if (c->head_len != c->x.req_len || c->req_whole != c->head_len)
+		return false;
+	for (u32 i = 0; i < RT_REQ_HEAD_MAX; i += 8) {
+		if (i >= last)
+			break;
+		if (!rt_same_word(c, new + i, old + i))
+			return false;
+	}
+	return rt_same_word(c, new + last, old + last);
+}
+
+int RT_FN(rt_route_same)(struct rt_conn *c)
+{
+	u32 len;
+
+	if (!c)
+		return 0;
+	len = c->fresh;
+	if (!len)
+		return RT_SAME_NONE;
+	if (rt_same_all(c, len))
+		return RT_SAME_ALL;
+	return rt_same_tail(c, len) ? RT_SAME_TAIL : RT_SAME_NONE;
 }
 
 #ifdef RT_LEGACY

@@ -11,45 +11,9 @@
 #include "lib/route.bpf.h"
 #include "lib/silent.bpf.h"
 #include "lib/turn.bpf.h"
-#include "lib/word.bpf.h"
 
 /* No field tells of a body. */
 #define RT_BODY_UNSAID (RT_LENGTH_UNKNOWN - 1)
-
-/* One word of the response's head. Returns 1 at its end, which is then in io_pos. By
- * itself, with what it carries in the state: see rt_walk_word(). */
-int RT_FN(rt_answer_word)(struct rt_conn *c, u32 i)
-{
-	u64 w, lf, cr, blank;
-	u32 from, len, line;
-
-	if (!c || i >= RT_RESP_HEAD_MAX / 8)
-		return 1;
-	from = c->x.req_len;
-	len = c->x.resp_len;
-	if (i * 8 >= len || from > RT_REQ_HEAD_MAX)
-		return 1;
-	w = *(const u64 *)(c->x.heads + from + i * 8);
-	if (len - i * 8 < 8)
-		w &= (1ull << (8 * (len & 7))) - 1;
-	lf = rt_bytes_equal(w, BYTES('\n'));
-	if (!lf) {
-		c->lf_before = 0;
-		return 0;
-	}
-	line = from + i * 8 + rt_bytes_before(lf) + 1;
-	if (line < sizeof(c->x.heads) && rt_line_tells_body(c, line))
-		rt_walk_body(c, line);
-	cr = rt_bytes_equal(w, BYTES('\r'));
-	blank = rt_word_blank(lf, cr, c->lf_before, c->cr_before);
-	if (blank) {
-		c->io_pos = i * 8 + rt_bytes_before(blank) + 1;
-		return 1;
-	}
-	c->lf_before = lf;
-	c->cr_before = cr;
-	return 0;
-}
 
 static __always_inline bool rt_asked_for_head(const struct rt_conn *c)
 {
@@ -61,24 +25,23 @@ static __always_inline bool rt_asked_for_head(const struct rt_conn *c)
 /* How long the response is by its own head; RT_LENGTH_UNKNOWN: it does not tell. */
 static __always_inline u64 rt_answer_length(struct rt_conn *c)
 {
-	u64 request = c->req_whole, body;
-	u32 status;
+	u64 request = c->req_whole, length, body;
+	u32 from = c->x.req_len, status;
+	bool whole;
 
 	c->req_whole = RT_BODY_UNSAID;
-	c->io_pos = 0;
-	c->lf_before = 0;
-	for (u32 i = 0; i < RT_RESP_HEAD_MAX / 8; i++) {
-		if (rt_answer_word(c, i))
-			break;
-	}
+	c->walk = 0;
+	c->io_pos = from;
+	whole = rt_walk_lines(c, from + c->x.resp_len);
 	body = c->req_whole;
 	c->req_whole = request;
-	if (!c->io_pos)
+	if (!whole)
 		return RT_LENGTH_UNKNOWN;
+	length = c->io_pos - from;
 	status = rt_route_status(c);
 	if (status == 204 || status == 304 || rt_asked_for_head(c))
-		return c->io_pos;
-	return body < RT_BODY_UNSAID ? c->io_pos + body : RT_LENGTH_UNKNOWN;
+		return length;
+	return body < RT_BODY_UNSAID ? length + body : RT_LENGTH_UNKNOWN;
 }
 
 int RT_FN(rt_silent_count)(struct rt_conn *c)

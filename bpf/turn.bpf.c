@@ -86,15 +86,23 @@ static __always_inline void rt_turn_answers(struct rt_conn *c)
 	c->process = process;
 }
 
+/* The first bytes of a request, from the probe to the heads. By words, as the helper that
+ * copies costs more; volatile, or the compiler makes a call of this loop. */
+static __always_inline void rt_turn_take(struct rt_conn *c, u32 len)
+{
+	for (u32 i = 0; i < RT_REQ_HEAD_MAX; i += 8) {
+		if (i >= len)
+			break;
+		*(volatile u64 *)(c->x.heads + i) = *(volatile u64 *)((u8 *)c->probe + i);
+	}
+}
+
 /* A request was recognised in the unclaimed turn; its first bytes are in probe. */
-int rt_turn_begin(struct rt_conn *c, u32 row, u32 probed, u64 pid_tgid)
+static __always_inline void rt_turn_begin(struct rt_conn *c, u32 row, u32 probed, u64 pid_tgid)
 {
 	const volatile struct rt_sig *sig = &rt_cfg.req_sigs[rt_row_index(row)];
-	struct rt_exchange *x;
+	struct rt_exchange *x = &c->x;
 
-	if (!c)
-		return 0;
-	x = &c->x;
 	rt_stat_inc_task(RT_STAT_EXCHANGES_STARTED);
 	c->phase = RT_PHASE_REQ;
 	c->req_row = row;
@@ -126,15 +134,14 @@ int rt_turn_begin(struct rt_conn *c, u32 row, u32 probed, u64 pid_tgid)
 
 		if (len > RT_REQ_HEAD_MAX)
 			len = RT_REQ_HEAD_MAX;
-		if (!c->same)
-			bpf_probe_read_kernel(x->heads, len, c->probe);
+		if (c->same != RT_SAME_ALL)
+			rt_turn_take(c, len);
 		x->req_len = len;
 	}
-	if (!c->same)
+	if (c->same != RT_SAME_ALL)
 		c->head = RT_HEAD_NEW;
 	c->far = 0;
 	rt_turn_owner(c, pid_tgid);
-	return 0;
 }
 
 int RT_FN(rt_turn_request_bytes)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now)
@@ -162,7 +169,7 @@ int RT_FN(rt_turn_request_bytes)(struct rt_conn *c, const struct rt_uio *u, u64 
 	if (x->req_bytes > x->req_len)
 		x->flags |= RT_X_REQ_CUT;
 	/* The head is that of the request before, but for what was not kept of it. */
-	if (fresh && c->same && !c->head_len && n != c->req_whole)
+	if (fresh && c->same == RT_SAME_ALL && !c->head_len && n != c->req_whole)
 		c->head = RT_HEAD_NEW;
 	if (c->head == RT_HEAD_NEW)
 		rt_route_head(c);
@@ -275,8 +282,7 @@ static __always_inline u8 rt_turn_classify(struct rt_conn *c, const u64 *data, u
 	return rt_cfg.resp_sigs[rt_row_index(row)].flags;
 }
 
-int RT_FN(rt_turn_response_bytes)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now,
-				  u64 pid_tgid)
+int RT_FN(rt_turn_response_bytes)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now)
 {
 	struct rt_exchange *x;
 	u64 data[2] = {};
@@ -295,7 +301,7 @@ int RT_FN(rt_turn_response_bytes)(struct rt_conn *c, const struct rt_uio *u, u64
 	if (c->phase == RT_PHASE_REQ) {
 		c->phase = RT_PHASE_RESP;
 		rt_turn_answers(c);
-		rt_turn_owner(c, pid_tgid);
+		rt_turn_owner(c, u->pid_tgid);
 	}
 	if (!x->resp_start)
 		x->resp_start = now;
@@ -431,8 +437,8 @@ int RT_FN(rt_turn_open)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 no
 	c->probe_len = had + rt_uio_probe(c, had, u, n);
 
 	/* Clients mostly ask the same again. */
-	c->same = busy && !had && rt_route_same(c);
-	if (c->same || rt_infer_again(c->probe, c->probe_len, c->req_row))
+	c->same = busy && !had ? rt_route_same(c) : RT_SAME_NONE;
+	if (c->same == RT_SAME_ALL || rt_infer_again(c->probe, c->probe_len, c->req_row))
 		row = c->req_row;
 	else
 		row = rt_infer(c, c->probe, c->probe_len, false);
@@ -453,7 +459,7 @@ int RT_FN(rt_turn_open)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 no
 				if (!rt_route_count(c))
 					rt_turn_finish(c, now);
 			}
-			rt_turn_begin(c, row, had, bpf_get_current_pid_tgid());
+			rt_turn_begin(c, row, had, u->pid_tgid);
 			c->turn = RT_TURN_NONE;
 			c->probe_len = 0;
 			return 1;
@@ -520,22 +526,24 @@ int RT_FN(rt_turn_split)(struct rt_conn *c, const struct rt_uio *u, u64 n)
 static __always_inline void rt_turn_behind(struct rt_conn *c, const struct rt_uio *u, u64 excess,
 					   u64 now, u32 dir)
 {
-	struct rt_uio next = {.base = c->piece_at}, rest = {};
+	struct rt_uio next = {.base = c->piece_at, .pid_tgid = u->pid_tgid};
 	u64 len = c->piece_left < excess ? c->piece_left : excess;
 	u32 used = c->piece_next;
 
-	if (u->nr > used) {
-		rest.nr = u->nr - used;
-		rest.base = u->base + used * sizeof(struct iovec);
-		rest.copied = u->copied;
-	}
 	rt_turn_piece(c, &next, len, now, dir);
-	if (excess > len)
-		rt_turn_piece(c, &rest, excess - len, now, dir);
+	if (excess == len)
+		return;
+	next.base = 0;
+	if (u->nr > used) {
+		next.nr = u->nr - used;
+		next.base = u->base + used * sizeof(struct iovec);
+		next.copied = u->copied;
+	}
+	rt_turn_piece(c, &next, excess - len, now, dir);
 }
 
 static __always_inline void rt_on_data_locked(struct rt_conn *c, const struct rt_uio *u, u64 n,
-					      u64 pid_tgid, u32 dir)
+					      u32 dir)
 {
 	u64 now = bpf_ktime_get_ns();
 	bool request;
@@ -550,7 +558,7 @@ static __always_inline void rt_on_data_locked(struct rt_conn *c, const struct rt
 	if (c->phase == RT_PHASE_STREAM) {
 		if (!request) {
 			rt_turn_answers(c);
-			rt_turn_owner(c, pid_tgid);
+			rt_turn_owner(c, u->pid_tgid);
 		}
 		if (rt_stream_data(c, u, n, now, !request)) {
 			c->x.flags |= RT_X_UPGRADED;
@@ -561,7 +569,7 @@ static __always_inline void rt_on_data_locked(struct rt_conn *c, const struct rt
 	}
 	if (!request) {
 		rt_turn_fold(c);
-		rt_turn_response_bytes(c, u, n, now, pid_tgid);
+		rt_turn_response_bytes(c, u, n, now);
 		return;
 	}
 	if (c->phase == RT_PHASE_REQ) {
@@ -624,7 +632,7 @@ RT_SCALAR int rt_on_blind(u32 dropped)
 	return 0;
 }
 
-int RT_FN(rt_on_data)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 pid_tgid, u32 dir)
+int RT_FN(rt_on_data)(struct rt_conn *c, const struct rt_uio *u, u64 n, u32 dir)
 {
 	if (!c || !u)
 		return 0;
@@ -638,7 +646,7 @@ int RT_FN(rt_on_data)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 pid_
 		rt_stat_inc(RT_STAT_LOST_CONTENDED);
 		return 0;
 	}
-	rt_on_data_locked(c, u, n, pid_tgid, dir);
+	rt_on_data_locked(c, u, n, dir);
 	rt_count_bytes(c, n);
 	rt_conn_unlock(c);
 	if (c->closing)

@@ -31,7 +31,7 @@
 #define RT_MSG_ASIDE (RT_MSG_OOB | RT_MSG_PEEK | RT_MSG_ERRQUEUE)
 
 /* n > 0 bytes moved on the socket. dir: enum rt_dir. */
-int rt_on_data(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 pid_tgid, u32 dir);
+int rt_on_data(struct rt_conn *c, const struct rt_uio *u, u64 n, u32 dir);
 /* An operation that moved nothing: end of stream (ret 0 on receive) or an error. */
 int rt_on_nothing(struct rt_conn *c, u32 dir, int ret);
 /* A TCP socket changed its state to `new`; may run in softirq. sk_err and

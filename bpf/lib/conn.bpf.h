@@ -26,6 +26,7 @@ struct rt_uio {
 	u32 nr;	    /* iovec entries; 0: base is a plain range, as is made of one */
 	u16 copied; /* the iovec is the kernel's own copy, not the user's */
 	u16 dropped; /* the call throws the bytes away: there is nothing to read */
+	u64 pid_tgid; /* of the task that moves them */
 };
 
 /* A response turn that opened with an interim response and holds the final one,
@@ -44,6 +45,13 @@ enum rt_head {
 	RT_HEAD_NEW = 0,   /* not looked at yet */
 	RT_HEAD_PLAIN = 1, /* one request, that a rule can stand for */
 	RT_HEAD_ODD = 2,   /* for user space to tell */
+};
+
+/* What the head of a request has in common with that of the one before it. */
+enum rt_same {
+	RT_SAME_NONE = 0,
+	RT_SAME_ALL = 1,
+	RT_SAME_TAIL = 2, /* all from the end of the first line on, and nothing follows it */
 };
 
 /* What every operation touches stands first, what few touch stands last. */
@@ -71,7 +79,7 @@ struct rt_conn {
 	u64 uncounted;	/* bytes of this exchange that no counter has yet */
 	u32 fresh;	/* bytes of this operation in probe, when they begin the turn */
 	u8 idle_stage;	/* reports of the sweep since the response's last byte */
-	u8 same;	/* the request that begins has the head of the one before it */
+	u8 same;	/* enum rt_same, of the request that begins */
 	u8 head;	/* enum rt_head */
 	u8 walk;	/* enum rt_walk, while a head is walked over */
 	u64 files;	/* descriptor table in which `fd` was found to be this socket */
@@ -83,7 +91,8 @@ struct rt_conn {
 	u64 other_hash; /* the same without its path */
 	u64 req_whole;	/* bytes of the request, head and body; ~0: not known */
 	u32 head_len;	/* of the head; 0: longer than what was captured */
-	u32 path_end;	/* where the blank behind the target is; 0: a query follows the path */
+	u16 path_end;	/* where the blank behind the target is; 0: a query follows the path */
+	u16 line_end;	/* where the first line's LF is, while RT_HEAD_PLAIN */
 	/* Where the last request was counted: good for the same key and status while
 	 * no rule was deleted. */
 	u32 hit_rules;

@@ -29,10 +29,10 @@
 	FN(rt_turn_finish, (, u64 now), (, now))                                        \
 	FN(rt_turn_mixed, (), ())                                                       \
 	UIO(rt_turn_request_bytes, (, u64 n, u64 now), (, n, now))                      \
-	UIO(rt_turn_response_bytes, (, u64 n, u64 now, u64 id), (, n, now, id))         \
+	UIO(rt_turn_response_bytes, (, u64 n, u64 now), (, n, now))                     \
 	UIO(rt_turn_open, (, u64 n, u64 now, u32 dir), (, n, now, dir))                 \
 	UIO(rt_turn_split, (, u64 n), (, n))                                            \
-	UIO(rt_on_data, (, u64 n, u64 id, u32 dir), (, n, id, dir))                     \
+	UIO(rt_on_data, (, u64 n, u32 dir), (, n, dir))                                 \
 	FN(rt_on_gone, (), ())                                                          \
 	FN(rt_on_nothing, (, u32 dir, int ret), (, dir, ret))                           \
 	FN(rt_on_state, (, int old, int new, int sk_err, u32 buffers),                  \
@@ -55,7 +55,8 @@
 
 #define RT_LEGACY_ROUTE(FN, UIO)                                                        \
 	FN(rt_walk_body, (, u32 line), (, line))                                        \
-	FN(rt_walk_word, (, u32 i), (, i))                                              \
+	FN(rt_walk_line, (, u32 line), (, line))                                        \
+	FN(rt_walk_lines, (, u32 to), (, to))                                           \
 	FN(rt_form_byte, (, u32 at), (, at))                                            \
 	FN(rt_route_head, (), ())                                                       \
 	FN(rt_route_add, (, u32 slot), (, slot))                                        \
@@ -63,7 +64,6 @@
 	FN(rt_route_same, (), ())
 
 #define RT_LEGACY_SILENT(FN, UIO)                                                       \
-	FN(rt_answer_word, (, u32 i), (, i))                                            \
 	FN(rt_silent_count, (), ())
 
 #define RT_LEGACY_SAMPLE(FN, UIO)                                                       \

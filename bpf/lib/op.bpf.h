@@ -18,16 +18,19 @@ static __always_inline bool rt_op_moved(struct rt_conn *c, const struct sock *sk
 	return false;
 }
 
-/* The state of a socket that bytes were moved on; NULL: nothing more to do. For
- * programs that may read a socket's own storage. */
+/* The state of a socket that bytes were moved on, and its file; NULL: nothing more to do.
+ * For programs that may read a socket's own storage. */
 static __always_inline struct rt_conn *rt_op_conn(struct sock *sk, bool hashed, u64 id, u8 dir,
-						  int ret)
+						  int ret, const struct file **file)
 {
 	struct socket *socket = sk->sk_socket;
 	struct rt_conn *c;
 
 	/* The kernel's own sockets have no file; the caller's buffer is not theirs. */
-	if (!socket || !socket->file)
+	if (!socket)
+		return NULL;
+	*file = socket->file;
+	if (!*file)
 		return NULL;
 	if (hashed || rt_cfg.hash_only)
 		c = rt_hash_conn(sk, socket, id >> 32, ret > 0);
@@ -58,11 +61,11 @@ static __always_inline void rt_op_data(struct rt_conn *c, const struct file *fil
 				       int ret, bool blind)
 {
 	const struct pt_regs *regs = rt_task_regs();
-	struct rt_uio u = {.dropped = blind};
+	struct rt_uio u = {.dropped = blind, .pid_tgid = id};
 
 	if (!blind && rt_op_by_fd(c, file, RT_REGS_ARG1(regs)))
 		rt_uio_from_regs(&u, regs, c, (u32)id, ret);
-	rt_on_data(c, &u, ret, id, dir);
+	rt_on_data(c, &u, ret, dir);
 }
 
 #endif /* REDTAP_OP_BPF_H */

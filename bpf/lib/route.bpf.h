@@ -5,17 +5,22 @@
 
 #include "lib/maps.bpf.h"
 #include "lib/task.bpf.h"
-#include "lib/word.bpf.h"
 
-/* Names of fields as words, in lower case (also the signs: '-' and ':' keep bit 5). */
-#define RT_WORD(a, b, c, d, e, f, g, h)                                                            \
-	((u64)(a) | (u64)(b) << 8 | (u64)(c) << 16 | (u64)(d) << 24 | (u64)(e) << 32 |             \
-	 (u64)(f) << 40 | (u64)(g) << 48 | (u64)(h) << 56)
-#define RT_WORD_CONTENT	  RT_WORD('c', 'o', 'n', 't', 'e', 'n', 't', '-')
-#define RT_WORD_LENGTH	  RT_WORD('l', 'e', 'n', 'g', 't', 'h', ':', 0)
-#define RT_WORD_TRANSFER  RT_WORD('t', 'r', 'a', 'n', 's', 'f', 'e', 'r')
-#define RT_LENGTH_DIGITS  24
+/* Of a body. */
 #define RT_LENGTH_UNKNOWN (~0ull)
+
+/* What a walk over a head still looks for, and what it has found (rt_conn.walk). */
+enum rt_walk {
+	RT_WALK_FIRST = 1 << 0,	 /* the end of a request's first line */
+	RT_WALK_HOST = 1 << 1,	 /* the field Host */
+	RT_WALK_ODD = 1 << 2,	 /* no plain request: only where it ends is wanted */
+	RT_WALK_DIGITS = 1 << 3, /* there are digits in the path */
+};
+
+/* Walks over the lines of a head, from io_pos up to `to`, both counted from the beginning
+ * of the heads. Returns 1 when it came to the end of the head, which is then in io_pos;
+ * in req_whole stands what a line says of the body's length. */
+int rt_walk_lines(struct rt_conn *c, u32 to);
 
 /* Looks at the captured head once it is whole: where it and its body end, and what
  * the rules need to know of it. */
@@ -29,20 +34,9 @@ int rt_route_count(struct rt_conn *c);
  * same, without its route. */
 int rt_route_lost(struct rt_conn *c);
 
-/* Whether the request that begins, fresh in the probe, has the head of the one before it. */
+/* Compares the request that begins, fresh in the probe, with the one before it, which stands
+ * in the heads: enum rt_same. */
 int rt_route_same(struct rt_conn *c);
-
-/* A line of a head at `line` tells where the body ends (RFC 9112, section 6): what it says
- * goes to req_whole. */
-int rt_walk_body(struct rt_conn *c, u32 line);
-
-/* Whether it may be such a line. It begins within the heads. */
-static __always_inline bool rt_line_tells_body(const struct rt_conn *c, u32 line)
-{
-	u64 w = *(const u64 *)(c->x.heads + line) | BYTES(0x20);
-
-	return w == RT_WORD_CONTENT || w == RT_WORD_TRANSFER;
-}
 
 /* 0: it is none, for user space to tell. */
 static __always_inline u32 rt_route_status(const struct rt_conn *c)

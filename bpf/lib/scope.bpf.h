@@ -10,6 +10,7 @@
 #include <bpf/bpf_endian.h>
 
 #include "lib/stat.bpf.h"
+#include "lib/task.bpf.h"
 
 static __always_inline bool rt_scope_port(u16 port)
 {
@@ -25,16 +26,20 @@ static __always_inline bool rt_scope_port(u16 port)
 /* A new executable: ask user space once, and wake it. Out of scope until it answers. */
 static __always_inline bool rt_scope_exe(u32 pid)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	const struct mm_struct *mm = RT_TASK_READ(rt_task(), mm);
 	u8 asked = RT_VERDICT_ASKED;
 	struct rt_exe_key key = {};
 	struct rt_exe_event *ev;
-	struct inode *inode;
+	const struct inode *inode;
+	const struct super_block *sb;
+	const struct file *file;
 	u8 *verdict;
 
-	inode = BPF_CORE_READ(task, mm, exe_file, f_inode);
-	key.ino = BPF_CORE_READ(inode, i_ino);
-	key.dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	file = RT_TASK_READ(mm, exe_file);
+	inode = RT_TASK_READ(file, f_inode);
+	sb = RT_TASK_READ(inode, i_sb);
+	key.ino = RT_TASK_READ(inode, i_ino);
+	key.dev = RT_TASK_READ(sb, s_dev);
 	verdict = bpf_map_lookup_elem(&rt_exes, &key);
 	if (verdict)
 		return *verdict == RT_VERDICT_IN;

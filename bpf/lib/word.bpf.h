@@ -15,6 +15,13 @@ static __always_inline u64 rt_bytes_equal(u64 w, u64 bytes)
 	return ~(((x & BYTES(0x7f)) + BYTES(0x7f)) | x | BYTES(0x7f));
 }
 
+/* Bit 7 of each byte of w that is less than n <= 128, and maybe of some behind the first
+ * such: for the lowest mark, or for whether there is any. */
+static __always_inline u64 rt_bytes_below(u64 w, u8 n)
+{
+	return (w - BYTES(n)) & ~w & BYTES(0x80);
+}
+
 /* How many bytes precede the lowest one marked in `marks`, which is not 0. */
 static __always_inline u32 rt_bytes_before(u64 marks)
 {

@@ -6,6 +6,7 @@ the same traffic that gets a record of each request (--routes-memory 0)."""
 
 import collections
 import random
+import re
 import signal
 import socket
 import time
@@ -387,6 +388,45 @@ def test_odd_targets_teach_nothing_wrong(netns, redtap):
     want, got = by_records.settle(), agent.settle()
     got.assert_conserved()
     assert counts(got) == counts(want)
+
+
+LINES = ["GET /a", "GET /a/bb", "GET /a/longer-one", "DELETE /a", "GET /e?q", "GET /f?q=1&r=/a"]
+LINES = [f"{x} HTTP/1.1\r\n" for x in [*LINES, "GET /e?q=a HTTP/1.1 b", "GET /7/g", "GET /71/g"]]
+ODD_LINES = ["GET /h\ti HTTP/1.1\r\n", "GET /j HTTP/1.\n\r\n", "GET /k\nX: HTTP/1.1\r\n"]
+ODD_LINES += ["GET /l\r\nY: HTTP/1.1\r\n", "GET /m HTTP/1.1\n", "GET /n HTTP/1.1\r\nContent-Length: 0\r\n"]
+TAILS = ["Host: h\r\n", "Host: i\r\n", "A: b\r\nHost: h\r\n", "A: b\nHost: h\r\n", "Host: h\r\nA:\r\n"]
+TAILS += ["Host: h\r\n" + "".join(f"X-{i}: {'v' * i}\r\n" for i in range(n)) for n in (5, 19, 24, 30)]
+TAILS += ["A:\n" * n + "Host: h\r\n" for n in (90, 130, 180)]
+TAILS += ["Host: h\r\nContent-Length: 0\r\n", "A: 1\r\nContent-Length: 0\r\nHost: h\r\n"]
+
+
+def test_heads_with_much_in_common(netns, redtap):
+    """Only the first line differs from the request before, or the rest does, or both."""
+    netns.server("raw.py", 8000)
+    agent, by_records = redtap(), redtap("--routes-memory", "0")
+    rand = random.Random(5)
+    client = Client(netns)
+    sent = collections.Counter()
+    for i in range(1200):
+        if i % 4 == 0:
+            tail = rand.choice(TAILS)
+        line = rand.choice(LINES if i % 7 else ODD_LINES)
+        assert client.ask(f"{line}{tail}\r\n".encode()) == 200
+        sent[line] += 1
+        if i in (100, 200, 300):
+            learned()
+    client.close()
+    want, got = by_records.settle(), agent.settle()
+    got.assert_conserved()
+    assert counts(got) == counts(want)
+    for line, n in sent.items():
+        method, path, *_ = re.split("[ ?]", line)
+        if line in LINES and path not in ("/e", "/7/g", "/71/g"):
+            which = {"http_route": path, "http_request_method": method}
+            assert got.server_count(**which) == got.client_count(**which) == n, line
+    ids = sent["GET /7/g HTTP/1.1\r\n"] + sent["GET /71/g HTTP/1.1\r\n"]
+    assert got.server_count(http_route="/{id}/g") == ids
+    assert records(got) < records(want) * 3 / 4
 
 
 ODD_STATUSES = ["000 None", "3:4 Odd", "2000 Long", "200", "999 Late"]
