@@ -9,9 +9,12 @@ look like a test that passes.
 """
 
 import argparse
+import concurrent.futures
+import functools
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +23,7 @@ import xml.etree.ElementTree as ElementTree
 
 UNIT_SECONDS = 300  # one unit test program
 LINT_SECONDS = 300  # one check script
+PYTEST_NONE_CHOSEN = 5  # its exit status when no test is what it was asked for
 
 
 class Tally:
@@ -45,6 +49,9 @@ class Tally:
         return 1 if self.failed else 0
 
 
+RUNNING = []  # commands, so that all can be ended
+
+
 def run(command, seconds, env=None, capture=True):
     """Runs a command in a session of its own; on time-out the whole session is
     ended, first politely so that fixtures can clean up. -> (status, output)"""
@@ -52,6 +59,7 @@ def run(command, seconds, env=None, capture=True):
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe,
                           stderr=subprocess.STDOUT if capture else None,
                           env={**os.environ, **(env or {})}, start_new_session=True) as p:
+        RUNNING.append(p)
         try:
             out, _ = p.communicate(timeout=seconds)
             return p.returncode, (out or b"").decode(errors="replace")
@@ -66,10 +74,27 @@ def run(command, seconds, env=None, capture=True):
                     continue
             if not isinstance(e, subprocess.TimeoutExpired):
                 raise
-            note = f"\nstopped: not over after {seconds} s\n"
+            note = f"\nstopped: not over after {seconds:.0f} s\n"
             if not capture:
                 print(note)
             return 124, (out or b"").decode(errors="replace") + note
+        finally:
+            RUNNING.remove(p)
+
+
+def run_together(work):
+    """Calls the functions, as many at once as there are CPUs. An interrupt is passed on to
+    the commands that they run, and those that wait for their turn are dropped."""
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        calls = [pool.submit(f) for f in work]
+        try:
+            for call in concurrent.futures.as_completed(calls):
+                call.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for p in list(RUNNING):
+                os.killpg(p.pid, signal.SIGINT)
+            raise
 
 
 def stage_unit(args):
@@ -140,30 +165,52 @@ def stage_fuzz(args):
     return tally.close()
 
 
+def junit_counts(report, tally):
+    """Adds the numbers of a JUnit file."""
+    for suite in ElementTree.parse(report).iter("testsuite"):
+        count = {k: int(suite.get(k, 0)) for k in ("tests", "failures", "errors", "skipped")}
+        bad = count["failures"] + count["errors"]
+        tally.failed += bad
+        tally.skipped += count["skipped"]
+        tally.passed += count["tests"] - bad - count["skipped"]
+
+
 def stage_pytest(args):
-    """pytest, its own output shown as it comes, its numbers from JUnit's XML."""
+    """pytest, its numbers from JUnit's XML. A process per file, as many at once as there are
+    CPUs: their output is shown as they end. Then, in one process, the tests that need the
+    machine for themselves."""
     tally = Tally(args.results, "e2e")
-    if not args.dirs:
-        return tally.close()
-    report = tally.path.with_suffix(".xml")
-    report.parent.mkdir(parents=True, exist_ok=True)
-    report.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-ra", "--durations=10",
-               f"--junitxml={report}", *args.dirs, *args.extra]
-    print(" ".join(command), flush=True)
-    status, _ = run(command, args.seconds, {"PYTHONUNBUFFERED": "1"}, capture=False)
-    try:
-        for suite in ElementTree.parse(report).iter("testsuite"):
-            count = {k: int(suite.get(k, 0)) for k in ("tests", "failures", "errors", "skipped")}
-            bad = count["failures"] + count["errors"]
-            tally.failed += bad
-            tally.skipped += count["skipped"]
-            tally.passed += count["tests"] - bad - count["skipped"]
-    except (OSError, ElementTree.ParseError) as e:
-        print(f"pytest left no report: {e}")
-    if status != 0 and not tally.failed:
-        print(f"pytest ended with status {status}")
-        tally.failed += 1
+    reports = tally.path.with_suffix(".xml")
+    shutil.rmtree(reports, ignore_errors=True)
+    reports.mkdir(parents=True)
+    end = time.monotonic() + args.seconds
+
+    def pytest(name, where, which, capture):
+        report = reports / f"{name}.xml"
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-ra",
+                   "--durations=5", "--durations-min=5", "-m", which, f"--junitxml={report}",
+                   *map(str, where), *args.extra]
+        if not capture:
+            print(" ".join(command), flush=True)
+        status, out = run(command, max(1, end - time.monotonic()), {"PYTHONUNBUFFERED": "1"},
+                          capture)
+        failed = tally.failed
+        try:
+            junit_counts(report, tally)
+        except (OSError, ElementTree.ParseError) as e:
+            out += f"pytest left no report: {e}\n"
+        if status not in (0, PYTEST_NONE_CHOSEN) and tally.failed == failed:
+            out += f"pytest ended with status {status}\n"
+            tally.failed += 1
+        if capture and status != PYTEST_NONE_CHOSEN:
+            print(f"{' '.join(command)}\n{out}", flush=True)
+        elif not capture:
+            print(out, end="", flush=True)
+
+    files = [f for d in args.dirs for f in sorted(pathlib.Path(d).glob("test_*.py"))]
+    run_together([functools.partial(pytest, f.stem, [f], "not alone", True) for f in files])
+    if args.dirs:
+        pytest("alone", args.dirs, "alone", False)
     return tally.close()
 
 

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Two programs for each hook of the capture backends. One does nothing: what the
+ * Programs for each hook of the capture backends. One does nothing: what the
  * kernel's BPF statistics say about it is the cost of the measuring itself (and
- * of the dispatch), which the bench takes off redtap's own figure. The other,
- * count_*, counts the hook's hits, those of one process apart.
+ * of the dispatch), which the bench takes off redtap's own figure. The second,
+ * count_*, counts the hook's hits, those of one process apart. The third, least_*,
+ * does what no tool that tells of a request's status and duration can do without.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+/* Of what the registers' names stand for: their type is in the kernel's own BTF. */
+#define RT_TASK_READ(p, field) ((p)->field)
 
 const volatile u32 watched_pid = 0;
 u64 hits_all;
@@ -31,6 +36,49 @@ static int count(void)
 	{                                                                                          \
 		return count();                                                                    \
 	}
+
+/* The bytes that are looked at: of a request, and of a status line. */
+#define REQUEST_BYTES  64
+#define RESPONSE_BYTES 16
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, u64[REQUEST_BYTES / 8 + 1]);
+} socks SEC(".maps");
+
+/* The socket's state, the time, and the bytes: nginx receives into a plain buffer, and
+ * sends by writev. */
+static __always_inline int least(struct sock *sk, int ret, bool send)
+{
+	struct pt_regs *regs;
+	struct iovec iov = {};
+	u64 *state;
+
+	if (bpf_get_current_pid_tgid() >> 32 != watched_pid || ret <= 0)
+		return count();
+	state = bpf_sk_storage_get(&socks, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!state)
+		return 0;
+	state[0] = bpf_ktime_get_ns();
+	regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	iov.iov_base = (void *)RT_REGS_ARG2(regs);
+	if (send)
+		bpf_probe_read_user(&iov, sizeof(iov), iov.iov_base);
+	bpf_probe_read_user(state + 1, send ? RESPONSE_BYTES : REQUEST_BYTES, iov.iov_base);
+	return count();
+}
+
+#define LEAST(name, section, send)                                                                 \
+	SEC("?" section)                                                                           \
+	int BPF_PROG(least_##name, struct sock *sk, int ret)                                       \
+	{                                                                                          \
+		return least(sk, ret, send);                                                       \
+	}
+
+LEAST(sock_send, "tp_btf/sock_send_length", true)
+LEAST(sock_recv, "tp_btf/sock_recv_length", false)
 
 /* Names begin with the backend they stand for; empty_cost.c goes by that. */
 HOOK(sock_send, "tp_btf/sock_send_length")

@@ -7,6 +7,7 @@
  *                                    on; prints at the end how often they ran and for
  *                                    how many nanoseconds
  *   empty_cost OBJECT BACKEND PID    the counting ones; prints the hits of PID and all
+ *   empty_cost OBJECT BACKEND PID least   the same with those that look at PID's bytes
  *
  * Says "ready" once they are attached.
  */
@@ -109,13 +110,14 @@ int main(int argc, char **argv)
 	u32 pid = 0;
 	int stats = -1, err;
 
-	if (argc != 3 && argc != 4) {
-		fprintf(stderr, "usage: empty_cost OBJECT sock|syscall [PID]\n");
+	if (argc < 3 || argc > 5 || (argc == 5 && strcmp(argv[4], "least"))) {
+		fprintf(stderr, "usage: empty_cost OBJECT sock|syscall [PID [least]]\n");
 		return 2;
 	}
-	if (argc == 4)
+	if (argc > 3)
 		pid = (u32)strtoul(argv[3], NULL, 10);
-	snprintf(prefix, sizeof(prefix), "%s%s", pid ? "count_" : "", argv[2]);
+	snprintf(prefix, sizeof(prefix), "%s%s", argc == 5 ? "least_" : pid ? "count_" : "",
+		 argv[2]);
 	obj = bpf_object__open_file(argv[1], NULL);
 	if (!obj) {
 		err = -errno;

@@ -178,20 +178,21 @@ class Lab(Space):
         return Load(requests, requests / rate if rate else float(done.group(2)) * unit,
                     sum(map(int, errors.groups())) if errors else 0)
 
-    def hooks(self, backend, pid=None):
-        """Programs of empty.bpf.c on a backend's hooks, around a load run
-        -> (runs, ns), or (hits of pid, hits of all); and the load's requests."""
+    def hooks(self, backend, *args, seconds=None):
+        """Programs of empty.bpf.c on a backend's hooks, around a load run; args: none, or
+        a pid, which "least" may follow -> (runs, ns), or (hits of pid, hits of all); and
+        the load."""
         command = [str(self.build / "bench/empty_cost"), str(self.build / "bench/empty.bpf.o"),
-                   backend] + ([str(pid)] if pid else [])
+                   backend, *map(str, args)]
         if not os.path.exists("/sys/kernel/tracing/events"):
             command = ["unshare", "-m", "sh", "-c",
                        'mount -t tracefs tracefs /sys/kernel/tracing && exec "$@"', "sh", *command]
         child = self.spawn(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         if child.stdout.readline() != "ready\n":
             raise LabError("empty_cost did not get ready")
-        load = self.wrk()
+        load = self.wrk(seconds)
         first, second = map(int, child.communicate()[0].split())
-        return first, second, load.requests
+        return first, second, load
 
 
 class Agent:

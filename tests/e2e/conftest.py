@@ -17,6 +17,11 @@ from lib.procs import Procs  # noqa: E402
 BACKENDS = ["sock", "syscall"]
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: needs the machine for itself, as it looks at times "
+                                       "or works at full speed")
+
+
 def pytest_sessionstart(session):
     """What no test can do without: root, BTF, the program. Never a skip."""
     if os.environ.get("RT_E2E_HARNESS_ONLY"):

@@ -3,8 +3,11 @@
 
 import time
 
+import pytest
 from lib import load
 from lib.util import wait_until
+
+pytestmark = pytest.mark.alone
 
 URL = "http://127.0.0.1:8080/empty"
 CONNECTIONS = 64

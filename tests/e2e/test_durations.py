@@ -8,6 +8,8 @@ import pytest
 from lib import load
 from lib.util import need
 
+pytestmark = pytest.mark.alone
+
 MS = 1_000_000
 SECOND = 1_000_000_000
 

@@ -3,9 +3,13 @@
 request is missing from its service's counts, whatever happened to its record."""
 
 import signal
+import threading
 import time
 
+import pytest
 from lib import load
+
+pytestmark = pytest.mark.alone
 
 # When wrk stops, each ends as one that only its record tells of, on both sides: as many as
 # the part of the ring takes that is kept for such (64 KB / 4).
@@ -23,11 +27,15 @@ end
 """
 
 
-def flood(netns, tmp_path, redtap, *args, seconds=4):
+def flood(netns, tmp_path, redtap, *args, seconds=4, pause=0):
+    """pause: for so many seconds, from the second second on, the agent is stopped."""
     nginx = load.Nginx(netns, tmp_path, workers=2, log_format="line")
     script = tmp_path / "paths.lua"
     script.write_text(PATHS)
     agent = redtap(*args)
+    if pause:
+        threading.Timer(1, agent.signal, [signal.SIGSTOP]).start()
+        threading.Timer(1 + pause, agent.signal, [signal.SIGCONT]).start()
     result = load.wrk(
         netns, "http://127.0.0.1:8080", connections=CONNECTIONS, seconds=seconds, script=script
     )
@@ -57,7 +65,7 @@ def check(logged, m, result):
 def test_a_ring_that_overflows(netns, redtap, tmp_path):
     """64 KB of ring: records are lost and counted as lost; the requests stay in the totals of
     their service, method and status, under no route."""
-    logged, m, result = flood(netns, tmp_path, redtap, "--ring-size", "65536")
+    logged, m, result = flood(netns, tmp_path, redtap, "--ring-size", "65536", pause=0.3)
     assert m.lost() > 100
     nowhere = m.server_count(process_executable_name="nginx", http_route=None)
     assert nowhere > 50

@@ -8,6 +8,8 @@ import pytest
 
 from lib.util import SLOW
 
+pytestmark = pytest.mark.alone
+
 LIMIT = 2.0 * SLOW
 
 

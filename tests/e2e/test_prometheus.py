@@ -13,6 +13,8 @@ import pytest
 from lib import load
 from lib.util import free_port, need, wait_until
 
+pytestmark = pytest.mark.alone
+
 CONFIG = """\
 global: {{ scrape_interval: 1s, scrape_timeout: 1s }}
 scrape_configs:

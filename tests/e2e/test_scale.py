@@ -10,7 +10,10 @@ import pytest
 from lib.agent import binary
 from lib.util import ROOT_DIR, SLOW
 
-pytestmark = pytest.mark.skipif(SLOW > 1, reason="the bounds are those of the plain program")
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(SLOW > 1, reason="the bounds are those of the plain program"),
+]
 
 
 def bench(script, *args):

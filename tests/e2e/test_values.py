@@ -10,6 +10,8 @@ from test_inplace import Client, counts, learned, records
 
 from lib import load
 
+pytestmark = pytest.mark.alone
+
 ECHO = 'location / { return 200 "ok"; } location /gone/ { return 404 "no"; }'
 
 # Each path once; numbers, UUIDs and hex.
