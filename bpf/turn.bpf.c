@@ -404,6 +404,12 @@ static __always_inline u32 rt_turn_anew(struct rt_conn *c, const struct rt_uio *
 	return row;
 }
 
+/* It spoke before, and answers, or was silent since (silent.bpf.c), or not even that. */
+static __always_inline bool rt_turn_known(const struct rt_conn *c)
+{
+	return c->phase == RT_PHASE_RESP || c->x.seq;
+}
+
 /*
  * Bytes that open a turn, or carry on one that is not decided yet. Returns 1
  * when they were a request and the exchange has begun.
@@ -411,18 +417,16 @@ static __always_inline u32 rt_turn_anew(struct rt_conn *c, const struct rt_uio *
 int RT_FN(rt_turn_open)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now, u32 dir)
 {
 	u32 had, row;
-	bool busy, known;
+	bool busy;
 	u8 kind;
 
 	if (!c || !u)
 		return 0;
 	busy = c->phase == RT_PHASE_RESP;
-	/* It spoke before, and was silent since (silent.bpf.c), or not even that. */
-	known = busy || c->x.seq;
 	had = c->probe_len;
 	/* After a response, what was no request was a late part of the body. */
 	if (c->turn == RT_TURN_NONE || c->turn_dir != dir ||
-	    (known && c->turn == RT_TURN_UNKNOWN)) {
+	    (rt_turn_known(c) && c->turn == RT_TURN_UNKNOWN)) {
 		c->turn = RT_TURN_OPEN;
 		c->turn_dir = dir;
 		c->turn_start = now;
@@ -442,7 +446,7 @@ int RT_FN(rt_turn_open)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 no
 		row = c->req_row;
 	else
 		row = rt_infer(c, c->probe, c->probe_len, false);
-	if (known && had)
+	if (had && rt_turn_known(c))
 		row = rt_turn_anew(c, u, n, now, row, &had);
 	if (row) {
 		const volatile struct rt_sig *sig =
@@ -483,7 +487,7 @@ int RT_FN(rt_turn_open)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 no
 		c->x.req_end = now;
 		return 0;
 	}
-	if (known)
+	if (rt_turn_known(c))
 		return 0;
 	if (rt_infer(c, c->probe, c->probe_len, true))
 		rt_stat_inc(RT_STAT_EXCHANGES_MIDSTREAM);

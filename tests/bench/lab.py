@@ -85,15 +85,13 @@ class Space:
     def __init__(self, build):
         self.build = pathlib.Path(build).resolve()
         self.ns = f"redtap-bench-{os.getpid()}"
-        self.idle_ns = f"{self.ns}-idle"  # a namespace in which nothing happens
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="redtap-bench-"))
         self.children = []
 
     def __enter__(self):
         try:
             self.dir.chmod(0o755)
-            for ns in (self.ns, self.idle_ns):
-                subprocess.run(["ip", "netns", "add", ns], check=True)
+            subprocess.run(["ip", "netns", "add", self.ns], check=True)
             subprocess.run(["ip", "-n", self.ns, "link", "set", "lo", "up"], check=True)
             self.start()
         except BaseException:
@@ -104,8 +102,7 @@ class Space:
     def __exit__(self, *_):
         for child in reversed(self.children):
             self.stop(child)
-        for ns in (self.ns, self.idle_ns):
-            subprocess.run(["ip", "netns", "del", ns], check=False, stderr=subprocess.DEVNULL)
+        subprocess.run(["ip", "netns", "del", self.ns], check=False, stderr=subprocess.DEVNULL)
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def start(self):
@@ -198,12 +195,12 @@ class Lab(Space):
 class Agent:
     """A running `redtap run`. By default it watches nginx's sockets only."""
 
-    def __init__(self, lab, *flags, netns=None, exe="*/nginx", wrap=list):
+    def __init__(self, lab, *flags, exe="*/nginx", wrap=list):
         self.lab = lab
         self.port = free_port()
         self.log = open(lab.dir / "agent.log", "w+", encoding="utf-8")
         command = [str(lab.build / "redtap"), "run", "--listen", f"127.0.0.1:{self.port}",
-                   "--netns", f"/run/netns/{netns or lab.ns}"]
+                   "--netns", f"/run/netns/{lab.ns}"]
         if exe:
             command += ["--exe", exe]
         self.begin = time.monotonic()
