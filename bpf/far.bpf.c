@@ -14,7 +14,7 @@
 #define RT_FAR_PIECES 17
 
 /* One word of a piece of `len` bytes in the probe. Returns 1 at the end of the head. By
- * itself, with what it carries in the state: see rt_walk_word(). */
+ * itself, with what it carries in the state: see rt_walk_line(). */
 int RT_FN(rt_far_word)(struct rt_conn *c, u32 i, u32 len)
 {
 	u64 w, lf, cr, blank;

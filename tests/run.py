@@ -83,13 +83,12 @@ def run(command, seconds, env=None, capture=True):
 
 
 def run_together(work):
-    """Calls the functions, as many at once as there are CPUs. An interrupt is passed on to
-    the commands that they run, and those that wait for their turn are dropped."""
+    """Calls the functions, as many at once as there are CPUs -> what they return. An
+    interrupt is passed on to the commands that they run; what waits is dropped."""
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         calls = [pool.submit(f) for f in work]
         try:
-            for call in concurrent.futures.as_completed(calls):
-                call.result()
+            return [call.result() for call in calls]
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for p in list(RUNNING):
@@ -165,14 +164,16 @@ def stage_fuzz(args):
     return tally.close()
 
 
-def junit_counts(report, tally):
-    """Adds the numbers of a JUnit file."""
+def junit_counts(report):
+    """-> (passed, failed, skipped) of a JUnit file."""
+    passed = failed = skipped = 0
     for suite in ElementTree.parse(report).iter("testsuite"):
         count = {k: int(suite.get(k, 0)) for k in ("tests", "failures", "errors", "skipped")}
         bad = count["failures"] + count["errors"]
-        tally.failed += bad
-        tally.skipped += count["skipped"]
-        tally.passed += count["tests"] - bad - count["skipped"]
+        failed += bad
+        skipped += count["skipped"]
+        passed += count["tests"] - bad - count["skipped"]
+    return passed, failed, skipped
 
 
 def stage_pytest(args):
@@ -190,27 +191,34 @@ def stage_pytest(args):
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-ra",
                    "--durations=5", "--durations-min=5", "-m", which, f"--junitxml={report}",
                    *map(str, where), *args.extra]
+        said = " ".join(command) + "\n"
         if not capture:
-            print(" ".join(command), flush=True)
+            print(said, end="", flush=True)
+            said = ""
         status, out = run(command, max(1, end - time.monotonic()), {"PYTHONUNBUFFERED": "1"},
                           capture)
-        failed = tally.failed
+        said += out
         try:
-            junit_counts(report, tally)
+            passed, failed, skipped = junit_counts(report)
         except (OSError, ElementTree.ParseError) as e:
-            out += f"pytest left no report: {e}\n"
-        if status not in (0, PYTEST_NONE_CHOSEN) and tally.failed == failed:
-            out += f"pytest ended with status {status}\n"
-            tally.failed += 1
-        if capture and status != PYTEST_NONE_CHOSEN:
-            print(f"{' '.join(command)}\n{out}", flush=True)
-        elif not capture:
-            print(out, end="", flush=True)
+            passed = failed = skipped = 0
+            said += f"pytest left no report: {e}\n"
+        if status not in (0, PYTEST_NONE_CHOSEN) and not failed:
+            said += f"pytest ended with status {status}\n"
+            failed = 1
+        if status != PYTEST_NONE_CHOSEN:
+            print(said, flush=True)
+        return passed, failed, skipped
 
     files = [f for d in args.dirs for f in sorted(pathlib.Path(d).glob("test_*.py"))]
-    run_together([functools.partial(pytest, f.stem, [f], "not alone", True) for f in files])
+    counts = run_together([functools.partial(pytest, f.stem, [f], "not alone", True)
+                           for f in files])
     if args.dirs:
-        pytest("alone", args.dirs, "alone", False)
+        counts.append(pytest("alone", args.dirs, "alone", False))
+    for passed, failed, skipped in counts:
+        tally.passed += passed
+        tally.failed += failed
+        tally.skipped += skipped
     return tally.close()
 
 
