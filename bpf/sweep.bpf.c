@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * The sweep, twice a second: iterators over both state maps, run by user space
- * reading them; where the kernel has none, user space walks over the hash map and
- * calls a program for each key. A silent exchange is counted in place (silent.bpf.c),
+ * reading them. Where the kernel has none over maps, or refuses them, one over the
+ * open files of all processes finds the sockets; and user space walks over the hash
+ * map and calls a program for each key. A silent exchange is counted in place (silent.bpf.c),
  * or reported with RT_X_IDLE, so that user space can count it when its own framing
  * says it is complete; exchanges in flight are tallied, those that rest every few
  * seconds only; states of sockets that are gone are finished.
@@ -124,6 +125,31 @@ int rt_sweep_socks(struct bpf_iter__bpf_sk_storage_map *ctx)
 	if (!c || rt_sweep_rests(c) || !rt_conn_trylock(c))
 		return 0;
 	again = rt_sweep_locked(seq, NULL, c, bpf_ktime_get_ns());
+	rt_conn_unlock(c);
+	return again;
+}
+
+/* Number of the sweep, never 0; set by user space. */
+volatile u32 rt_sweep_nr = 0;
+
+/* A socket may be open in several processes: each sweep tells of it once. */
+SEC("?iter/task_file")
+int rt_sweep_files(struct bpf_iter__task_file *ctx)
+{
+	struct file *file = ctx->file;
+	struct socket *socket;
+	struct rt_conn *c;
+	struct sock *sk;
+	int again;
+
+	socket = file ? bpf_sock_from_file(file) : NULL;
+	sk = socket ? socket->sk : NULL;
+	c = sk ? bpf_sk_storage_get(&rt_socks, sk, 0, 0) : NULL;
+	if (!c || c->swept == (u8)rt_sweep_nr || rt_sweep_rests(c) || !rt_conn_trylock(c))
+		return 0;
+	again = rt_sweep_locked(ctx->meta->seq, NULL, c, bpf_ktime_get_ns());
+	if (!again)
+		c->swept = rt_sweep_nr;
 	rt_conn_unlock(c);
 	return again;
 }

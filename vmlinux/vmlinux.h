@@ -232,6 +232,19 @@ struct bpf_iter__bpf_sk_storage_map {
 	};
 };
 
+struct bpf_iter__task_file {
+	union {
+		struct bpf_iter_meta *meta;
+	};
+	union {
+		struct task_struct *task;
+	};
+	u32 fd;
+	union {
+		struct file *file;
+	};
+};
+
 struct bpf_iter__bpf_map_elem {
 	union {
 		struct bpf_iter_meta *meta;

@@ -71,7 +71,7 @@ struct rt_conn {
 	u8 req_row;	/* row of req_sigs that matched last, plus one */
 	u8 resp_row;	/* row of resp_sigs that matched last, plus one, if it said success */
 	u8 closing;	/* a close came while the state was locked */
-	u8 row;		/* what rt_infer() found; kept here for the reason given at io_pos */
+	u8 swept;	/* number of the sweep that last saw it by a file: see rt_sweep_nr */
 	u32 noted_pid;	/* process last announced */
 
 	u64 turn_start; /* when the unclaimed turn began */
@@ -81,7 +81,10 @@ struct rt_conn {
 	u8 idle_stage;	/* reports of the sweep since the response's last byte */
 	u8 same;	/* enum rt_same, of the request that begins */
 	u8 head;	/* enum rt_head */
-	u8 walk;	/* enum rt_walk, while a head is walked over */
+	union {		/* each in use within one function only */
+		u8 row;	 /* what rt_infer() found; kept here for the reason given at io_pos */
+		u8 walk; /* enum rt_walk, while a head is walked over */
+	};
 	u64 files;	/* descriptor table in which `fd` was found to be this socket */
 	u32 fd;
 	u16 path_at; /* where the path of the head begins, and where it ends */

@@ -190,9 +190,55 @@ static bool probe_sk_storage(void)
 	return libbpf_probe_bpf_map_type(BPF_MAP_TYPE_SK_STORAGE, NULL) == 1;
 }
 
+/* Whether the kernel takes these instructions as an iterator of this kind: by loading
+ * them. Some kernels have one and refuse it. */
+static bool can_iterate(enum rt_feature f, const char *kind, const struct bpf_insn *insns, size_t n)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_ITER);
+	__cleanup_fd int prog = -1;
+	int id;
+
+	if (!rt_features__has(RT_FEATURE_PRIVILEGE)) {
+		snprintf(details[f], sizeof(details[0]), "cannot be tried without privileges");
+		return false;
+	}
+	id = btf__find_by_name_kind(kernel_btf(), kind, BTF_KIND_FUNC);
+	if (id <= 0)
+		return false;
+	opts.attach_btf_id = (u32)id;
+	prog = bpf_prog_load(BPF_PROG_TYPE_TRACING, "rt_probe", "GPL", insns, n, &opts);
+	if (prog < 0)
+		snprintf(details[f], sizeof(details[0]), "this kernel refuses: %s", strerror(errno));
+	return prog >= 0;
+}
+
 static bool probe_iter(void)
 {
-	return has_type("bpf_iter__bpf_sk_storage_map", BTF_KIND_STRUCT);
+	static const struct bpf_insn insns[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+
+	return can_iterate(RT_FEATURE_ITER, "bpf_iter_bpf_sk_storage_map", insns,
+			   RT_ARRAY_SIZE(insns));
+}
+
+/* With bpf_sock_from_file() (5.11); the file is the fourth member of the context. */
+static bool probe_iter_files(void)
+{
+	static const struct bpf_insn insns[] = {
+		{.code = BPF_LDX | BPF_MEM | BPF_DW,
+		 .dst_reg = BPF_REG_1,
+		 .src_reg = BPF_REG_1,
+		 .off = 24},
+		{.code = BPF_JMP | BPF_JEQ | BPF_K, .dst_reg = BPF_REG_1, .off = 1},
+		{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_sock_from_file},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+
+	return can_iterate(RT_FEATURE_ITER_FILES, "bpf_iter_task_file", insns,
+			   RT_ARRAY_SIZE(insns));
 }
 
 /* Whether functions can be traced at their exit, with a look at their arguments
@@ -346,6 +392,7 @@ static const struct {
 	[RT_FEATURE_STEADY_FN] = {probe_steady_fn, RT_FEATURE_STEADY_FN},
 	[RT_FEATURE_TRACEFS] = {probe_tracefs, RT_FEATURE_LOCKDOWN},
 	[RT_FEATURE_ITER] = {probe_iter, RT_FEATURE_BTF},
+	[RT_FEATURE_ITER_FILES] = {probe_iter_files, RT_FEATURE_BTF},
 	[RT_FEATURE_UPROBE] = {probe_uprobe, RT_FEATURE_UPROBE},
 	[RT_FEATURE_LOCKDOWN] = {probe_lockdown, RT_FEATURE_LOCKDOWN},
 	[RT_FEATURE_PID_NS] = {probe_pid_namespace, RT_FEATURE_PID_NS},

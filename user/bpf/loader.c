@@ -240,10 +240,10 @@ static int attach_events(struct rt_bpf *b)
 	return 0;
 }
 
-static int attach_iter(struct rt_bpf *b, struct bpf_program *prog, struct bpf_map *map,
-		       struct bpf_link **ret)
+/* map: what the iterator walks over; NULL: nothing of ours. */
+static int attach_iter(struct bpf_program *prog, const struct bpf_map *map, struct bpf_link **ret)
 {
-	union bpf_iter_link_info info = {.map.map_fd = (u32)bpf_map__fd(map)};
+	union bpf_iter_link_info info = {.map.map_fd = map ? (u32)bpf_map__fd(map) : 0};
 	struct bpf_iter_attach_opts opts;
 
 	/* Not LIBBPF_OPTS: libbpf refuses set bytes in the struct's tail padding,
@@ -280,10 +280,12 @@ static int attach(struct rt_bpf *b)
 			return err;
 	}
 	if (b->iter)
-		err = attach_iter(b, s->progs.rt_sweep_conns, s->maps.rt_conns, &b->sweep_conns);
-	if (!err && b->storage)
-		err = attach_iter(b, s->progs.rt_sweep_socks, s->maps.rt_socks, &b->sweep_socks);
-	return err;
+		err = attach_iter(s->progs.rt_sweep_conns, s->maps.rt_conns, &b->sweep_conns);
+	if (err || !b->storage)
+		return err;
+	if (b->iter)
+		return attach_iter(s->progs.rt_sweep_socks, s->maps.rt_socks, &b->sweep_socks);
+	return attach_iter(s->progs.rt_sweep_files, NULL, &b->sweep_socks);
 }
 
 static void unload(struct rt_bpf *b)
@@ -314,6 +316,14 @@ static int load(struct rt_bpf *b, bool legacy)
 	return err;
 }
 
+/* What is in socket storage cannot be walked over otherwise. Of files, an iterator shows
+ * those of its own pid namespace. */
+static bool can_sweep_storage(void)
+{
+	return rt_features__has(RT_FEATURE_ITER) ||
+	       (rt_features__has(RT_FEATURE_ITER_FILES) && rt_features__has(RT_FEATURE_PID_NS));
+}
+
 static int try_backend(struct rt_bpf *b, const struct rt_backend *be, const struct rt_config *cfg,
 		       const struct rt_sig *sigs, u32 nr_sigs)
 {
@@ -326,8 +336,7 @@ static int try_backend(struct rt_bpf *b, const struct rt_backend *be, const stru
 	libbpf_reason[0] = 0;
 	b->backend = be;
 	b->iter = rt_features__has(RT_FEATURE_ITER);
-	/* Socket storage cannot be walked over otherwise. */
-	b->storage = be->storage && b->iter && rt_features__has(RT_FEATURE_SK_STORAGE);
+	b->storage = be->storage && rt_features__has(RT_FEATURE_SK_STORAGE) && can_sweep_storage();
 	b->skel = s = rt_object__open(legacy, &opts);
 	if (!s)
 		return -errno;
@@ -338,7 +347,8 @@ static int try_backend(struct rt_bpf *b, const struct rt_backend *be, const stru
 		bpf_program__set_autoload(prog, is_on(b, prog));
 	bpf_program__set_autoload(s->progs.rt_sweep_conns, b->iter);
 	bpf_program__set_autoload(s->progs.rt_sweep_call, !b->iter);
-	bpf_program__set_autoload(s->progs.rt_sweep_socks, b->storage);
+	bpf_program__set_autoload(s->progs.rt_sweep_socks, b->storage && b->iter);
+	bpf_program__set_autoload(s->progs.rt_sweep_files, b->storage && !b->iter);
 	bpf_map__set_max_entries(s->maps.rt_ring, (u32)cfg->ring_size);
 	bpf_map__set_autocreate(s->maps.rt_socks, b->storage);
 	bpf_map__set_autocreate(s->maps.rt_calls, be->id == RT_BACKEND_FENTRY);

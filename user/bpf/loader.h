@@ -16,7 +16,8 @@
 struct rt_bpf {
 	const struct rt_config *cfg; /* borrowed */
 	const struct rt_backend *backend;
-	bool iter;    /* the sweep is made of iterators, not of a walk over the hash map */
+	bool iter;    /* the sweep is made of iterators over maps, not of a walk over the hash
+		       * map and, for what is in storage, of one over files */
 	bool storage; /* TCP sockets' state is in their storage, not in the hash map */
 	struct redtap_bpf *skel;
 	struct rt_scope scope;
@@ -24,7 +25,7 @@ struct rt_bpf {
 	size_t nr_links;
 	u32 sweeps;	 /* so far */
 	u32 conns_empty; /* rt_conns_made before a sweep that found rt_conns empty, plus 1 */
-	struct bpf_link *sweep_socks;
+	struct bpf_link *sweep_socks; /* over storage, or over files */
 	struct bpf_link *sweep_conns;
 	struct ring_buffer *ring;
 	u32 nr_slots; /* of requests counted in the kernel; 0: it is off */

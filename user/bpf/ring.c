@@ -128,6 +128,8 @@ int rt_bpf__sweep(struct rt_bpf *b, rt_record_fn fn, rt_batch_fn batch, void *ct
 {
 	int err, err2;
 
+	/* The number has a byte in each state, and 0 is that of none. */
+	__atomic_store_n(&b->skel->bss->rt_sweep_nr, b->sweeps % 255 + 1, __ATOMIC_RELEASE);
 	__atomic_store_n(&b->skel->bss->rt_sweep_all, b->sweeps++ % RT_SWEEP_ALL_EVERY == 0,
 			 __ATOMIC_RELEASE);
 	err = sweep_one(b->sweep_socks, fn, batch, ctx);

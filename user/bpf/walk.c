@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The sweep where the kernel has no iterators: walks over the hash map's keys
- * and has a program look at each one's state, under the state's own lock, as
- * the iterator does. All sockets' states are in that map then. Called by
- * rt_bpf__sweep().
+ * The sweep over the hash map where the kernel has no iterators over maps: walks
+ * over its keys and has a program look at each one's state, under the state's own
+ * lock, as the iterator does. Called by rt_bpf__sweep().
  */
 #include <errno.h>
 #include <stdlib.h>
