@@ -23,7 +23,7 @@ static __always_inline u32 rt_sample_why(const struct rt_conn *c, struct rt_samp
 int RT_FN(rt_sample)(struct rt_conn *c, u32 slot, u32 status)
 {
 	struct rt_sampler *s;
-	u32 why, index, size;
+	u32 why, taken, index, size;
 	u64 *of;
 
 	if (!c)
@@ -37,8 +37,8 @@ int RT_FN(rt_sample)(struct rt_conn *c, u32 slot, u32 status)
 		return 0;
 	why = rt_sample_why(c, s, status);
 	barrier_var(why);
-	if (why >= RT_NR_SAMPLES ||
-	    !rt_sample_due(s, why, rt_cfg.sample_every_ns[why], c->x.resp_end))
+	taken = rt_sample_take(s, why, rt_cfg.sample_every_ns, c->x.resp_end);
+	if (!taken)
 		return 0;
 	c->x.flags |= RT_X_SAMPLE;
 	size = rt_exchange_size(&c->x);
@@ -51,7 +51,7 @@ int RT_FN(rt_sample)(struct rt_conn *c, u32 slot, u32 status)
 		return 0;
 	}
 	rt_stat_inc(RT_STAT_RECORDS);
-	rt_stat_inc(RT_STAT_SAMPLES_ANY + why);
+	rt_stat_inc(RT_STAT_SAMPLES_ANY + taken - 1);
 	return 0;
 }
 

@@ -118,6 +118,18 @@ static inline __attribute__((always_inline)) int rt_sample_due(struct rt_sampler
 	return 1;
 }
 
+/* Which sample the request is, whose kind `why` is, plus one; 0: none. Failed and slow ones
+ * are some of all: where their own rate is used up, they take their turn among those. */
+static inline __attribute__((always_inline)) u32 rt_sample_take(struct rt_sampler *s, u32 why,
+								const volatile u64 *every, u64 now)
+{
+	if (why < RT_NR_SAMPLES && rt_sample_due(s, why, every[why], now))
+		return why + 1;
+	if (why != RT_SAMPLE_ANY && rt_sample_due(s, RT_SAMPLE_ANY, every[RT_SAMPLE_ANY], now))
+		return RT_SAMPLE_ANY + 1;
+	return 0;
+}
+
 /* Position of the highest bit of v, which is not 0. BPF has no instruction for it. */
 static inline __attribute__((always_inline)) u32 rt_log2(u64 v)
 {

@@ -75,7 +75,9 @@ FALLBACKS = [
     ("task_regs", [], "sock"),
     ("task_regs", ["--backend", "syscall"], "syscall"),
     ("iter", [], "sock"),
+    ("iter", ["--disable-feature", "iter_files"], "sock"),
     ("iter", ["--backend", "syscall"], "syscall"),
+    ("iter_files", [], "sock"),
     # The object for old kernels, which has the one backend that they can carry.
     ("atomic", [], "syscall"),
     ("func_args", [], "syscall"),

@@ -157,26 +157,32 @@ static bool ask(struct fixture *t, const char *service, u16 status, u64 ns, u64 
 	return rt_sampling__wanted(t->s, &f, now);
 }
 
-/* One a second of any, five of slow ones, of failed ones none; a second's worth at once. */
+/* One a second of all, five more of slow ones, of failed ones none more; a second's worth at
+ * once. What is failed or slow is one of all. */
 static void test_rates(void **state)
 {
 	struct fixture *t = *state;
-	u32 any = 0, slow = 0, other = 0;
+	u32 any = 0, failed = 0, slow = 0, other = 0, mixed = 0;
 
 	for (u64 now = 100 * SEC; now < 110 * SEC; now += MS) {
 		any += ask(t, "a", 200, MS, now);
-		slow += ask(t, "a", 200, 21 * MS, now);
-		other += ask(t, "b", 200, 20 * MS, now);
-		assert_false(ask(t, "a", 500, 21 * MS, now));
+		failed += ask(t, "b", 500, 21 * MS, now);
+		slow += ask(t, "c", 200, 21 * MS, now);
+		other += ask(t, "d", 200, 20 * MS, now);
+		mixed += ask(t, "e", 200, MS, now);
+		mixed += ask(t, "e", 200, 21 * MS, now);
+		mixed += ask(t, "e", 500, MS, now);
 	}
 	assert_in_range(any, 10, 11);
-	assert_in_range(slow, 50, 55);
+	assert_in_range(failed, 10, 11);
+	assert_in_range(slow, 50 + 10, 55 + 11);
 	assert_in_range(other, 10, 11);
+	assert_in_range(mixed, 50 + 10, 55 + 11);
 	/* Silence saves no more than a second's. */
 	slow = 0;
 	for (u32 i = 0; i < 100; i++)
-		slow += ask(t, "a", 200, 21 * MS, 1000 * SEC);
-	assert_in_range(slow, 5, 6);
+		slow += ask(t, "c", 200, 21 * MS, 1000 * SEC);
+	assert_in_range(slow, 5 + 1, 6 + 2);
 }
 
 /* As the kernel does it: the same turn is not taken twice. */

@@ -179,5 +179,5 @@ bool rt_sampling__wanted(struct rt_sampling *s, const struct rt_finished *f, u64
 		why = RT_SAMPLE_FAILED;
 	else if (f->duration_ns > sampler->slow_ns)
 		why = RT_SAMPLE_SLOW;
-	return rt_sample_due(sampler, why, s->where.every_ns[why], now);
+	return rt_sample_take(sampler, why, s->where.every_ns, now) != 0;
 }
