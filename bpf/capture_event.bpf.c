@@ -15,7 +15,7 @@ static __always_inline int rt_event_op(const struct trace_event_raw_sock_msg_len
 				       bool blind)
 {
 	const struct sock *sk = e->sk;
-	u64 id = bpf_get_current_pid_tgid();
+	struct task_struct *task = rt_task();
 	struct socket *socket;
 	struct rt_conn *c;
 	struct file *file;
@@ -29,9 +29,9 @@ static __always_inline int rt_event_op(const struct trace_event_raw_sock_msg_len
 	file = socket ? BPF_CORE_READ(socket, file) : NULL;
 	if (!file)
 		return 0;
-	c = rt_hash_conn(sk, socket, id >> 32, ret > 0);
+	c = rt_hash_conn(sk, socket, rt_task_id(task) >> 32, ret > 0);
 	if (c && rt_op_moved(c, sk, dir, ret))
-		rt_op_data(c, file, id, dir, ret, blind);
+		rt_op_data(c, task, file, dir, ret, blind);
 	return 0;
 }
 

@@ -79,21 +79,22 @@ static __always_inline void rt_fe_leave(struct rt_uio *u, u64 id)
 
 	if (!noted)
 		return;
-	*u = *noted;
+	u->base = noted->base;
+	u->nr = noted->nr;
+	u->copied = noted->copied;
 	bpf_map_delete_elem(&rt_calls, &id);
 }
 
 static __always_inline int rt_fe_exit(struct sock *sk, bool hashed, u8 dir, int ret, u32 flags)
 {
-	u64 id = bpf_get_current_pid_tgid();
-	struct rt_uio u = {.pid_tgid = id};
+	struct rt_uio u = rt_uio_of(rt_task());
 	const struct file *file;
 	struct rt_conn *c;
 
-	rt_fe_leave(&u, id);
+	rt_fe_leave(&u, u.pid_tgid);
 	if (ret == -RT_EAGAIN || (dir == RT_RECV && (flags & RT_MSG_ASIDE)))
 		return 0;
-	c = rt_op_conn(sk, hashed, id, dir, ret, &file);
+	c = rt_op_conn(sk, hashed, u.pid_tgid >> 32, dir, ret, &file);
 	if (!c)
 		return 0;
 	if (dir == RT_RECV && (flags & RT_MSG_TRUNC)) {

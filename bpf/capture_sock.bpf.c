@@ -13,15 +13,15 @@
 static __always_inline int rt_sock_op(struct sock *sk, u8 dir, int ret, bool blind)
 {
 	u16 family = sk->__sk_common.skc_family;
-	u64 id = bpf_get_current_pid_tgid();
+	struct task_struct *task = rt_task();
 	const struct file *file;
 	struct rt_conn *c;
 
 	if (ret == -RT_EAGAIN || !rt_sock_is_stream(family, sk->sk_type, sk->sk_protocol))
 		return 0;
-	c = rt_op_conn(sk, family == RT_AF_UNIX, id, dir, ret, &file);
+	c = rt_op_conn(sk, family == RT_AF_UNIX, rt_task_id(task) >> 32, dir, ret, &file);
 	if (c)
-		rt_op_data(c, file, id, dir, ret, blind);
+		rt_op_data(c, task, file, dir, ret, blind);
 	return 0;
 }
 

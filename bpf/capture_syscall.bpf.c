@@ -13,9 +13,8 @@
 
 /* The descriptor's socket; NULL for other files. Only sockfs has sockets that
  * can be read and written: one in a file system cannot be opened. */
-static __always_inline struct socket *rt_socket_of_fd(u32 fd)
+static __always_inline struct socket *rt_socket_of_fd(const struct task_struct *task, u32 fd)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
 	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
 	struct file **slot, *file = NULL;
 
@@ -32,9 +31,10 @@ static __always_inline struct socket *rt_socket_of_fd(u32 fd)
 /* Messages of one sendmmsg or recvmmsg that are looked at one by one. */
 #define RT_MMSG_MAX 64
 
-static __always_inline struct rt_conn *rt_syscall_conn(u32 fd, u64 id, bool create)
+static __always_inline struct rt_conn *rt_syscall_conn(const struct task_struct *task, u32 fd,
+						       u32 pid, bool create)
 {
-	struct socket *socket = rt_socket_of_fd(fd);
+	struct socket *socket = rt_socket_of_fd(task, fd);
 	struct sock *sk;
 
 	if (!socket)
@@ -43,30 +43,31 @@ static __always_inline struct rt_conn *rt_syscall_conn(u32 fd, u64 id, bool crea
 	if (!sk || !rt_sock_is_stream(BPF_CORE_READ(sk, __sk_common.skc_family),
 				      BPF_CORE_READ(sk, sk_type), BPF_CORE_READ(sk, sk_protocol)))
 		return NULL;
-	return rt_hash_conn(sk, socket, id >> 32, create);
+	return rt_hash_conn(sk, socket, pid, create);
 }
 
-static __always_inline int rt_syscall_op(const struct pt_regs *regs, u32 fd, u8 dir, long ret,
-					 bool blind)
+static __always_inline int rt_syscall_op(const struct task_struct *task, const struct pt_regs *regs,
+					 u32 fd, u8 dir, long ret, bool blind)
 {
-	u64 id = bpf_get_current_pid_tgid();
-	struct rt_conn *c = rt_syscall_conn(fd, id, ret > 0);
-	struct rt_uio u = {.dropped = blind, .pid_tgid = id};
+	struct rt_uio u = rt_uio_of(task);
+	struct rt_conn *c = rt_syscall_conn(task, fd, u.pid_tgid >> 32, ret > 0);
 
 	if (!c || !rt_op_moved(c, (void *)c->sk, dir, ret))
 		return 0;
+	u.dropped = blind;
 	if (!blind)
-		rt_uio_from_regs(&u, regs, c, (u32)id, ret);
+		rt_uio_from_regs(&u, task, regs, c, ret);
 	rt_on_data(c, &u, ret, dir);
 	return 0;
 }
 
 /* The result is a number of messages; each one's bytes stand in its msg_len. */
-static __always_inline int rt_syscall_mmsg(const struct pt_regs *regs, u32 fd, u8 dir, long ret)
+static __always_inline int rt_syscall_mmsg(const struct task_struct *task,
+					   const struct pt_regs *regs, u32 fd, u8 dir, long ret)
 {
 	const struct mmsghdr *vec = (void *)RT_REGS_ARG2(regs);
-	u64 id = bpf_get_current_pid_tgid();
-	struct rt_conn *c = rt_syscall_conn(fd, id, ret > 0);
+	struct rt_uio u = rt_uio_of(task);
+	struct rt_conn *c = rt_syscall_conn(task, fd, u.pid_tgid >> 32, ret > 0);
 
 	if (!c)
 		return 0;
@@ -78,8 +79,9 @@ static __always_inline int rt_syscall_mmsg(const struct pt_regs *regs, u32 fd, u
 	if (ret > RT_MMSG_MAX)
 		rt_stat_inc(RT_STAT_BLIND_OPS);
 	for (u32 i = 0; i < RT_MMSG_MAX && i < ret; i++) {
-		struct rt_uio u = {.pid_tgid = id};
 		u32 len = 0;
+
+		u.base = u.nr = 0;
 
 		bpf_probe_read_user(&len, sizeof(len), &vec[i].msg_len);
 		if (!len)
@@ -94,20 +96,22 @@ static __always_inline int rt_syscall_mmsg(const struct pt_regs *regs, u32 fd, u
 SEC("?tp")
 int rt_sys_send(struct syscall_exit_ctx *ctx)
 {
-	const struct pt_regs *regs = rt_task_regs();
+	struct task_struct *task = rt_task();
+	const struct pt_regs *regs = rt_task_regs(task);
 
 	if (ctx->ret == -RT_EAGAIN)
 		return 0;
 	if (ctx->nr == RT_NR_sendmmsg)
-		return rt_syscall_mmsg(regs, RT_REGS_ARG1(regs), RT_SEND, ctx->ret);
-	return rt_syscall_op(regs, RT_REGS_ARG1(regs), RT_SEND, ctx->ret, false);
+		return rt_syscall_mmsg(task, regs, RT_REGS_ARG1(regs), RT_SEND, ctx->ret);
+	return rt_syscall_op(task, regs, RT_REGS_ARG1(regs), RT_SEND, ctx->ret, false);
 }
 
 /* sys_exit_{read,readv,recvfrom,recvmsg,recvmmsg,preadv2} */
 SEC("?tp")
 int rt_sys_recv(struct syscall_exit_ctx *ctx)
 {
-	const struct pt_regs *regs = rt_task_regs();
+	struct task_struct *task = rt_task();
+	const struct pt_regs *regs = rt_task_regs(task);
 	u64 flags = 0;
 
 	if (ctx->ret == -RT_EAGAIN)
@@ -119,20 +123,21 @@ int rt_sys_recv(struct syscall_exit_ctx *ctx)
 	if (flags & RT_MSG_ASIDE)
 		return 0;
 	if (ctx->nr == RT_NR_recvmmsg)
-		return rt_syscall_mmsg(regs, RT_REGS_ARG1(regs), RT_RECV, ctx->ret);
-	return rt_syscall_op(regs, RT_REGS_ARG1(regs), RT_RECV, ctx->ret, flags & RT_MSG_TRUNC);
+		return rt_syscall_mmsg(task, regs, RT_REGS_ARG1(regs), RT_RECV, ctx->ret);
+	return rt_syscall_op(task, regs, RT_REGS_ARG1(regs), RT_RECV, ctx->ret, flags & RT_MSG_TRUNC);
 }
 
 /* sys_exit_splice: bytes without content, out of a socket or into one */
 SEC("?tp")
 int rt_sys_splice(struct syscall_exit_ctx *ctx)
 {
-	const struct pt_regs *regs = rt_task_regs();
+	struct task_struct *task = rt_task();
+	const struct pt_regs *regs = rt_task_regs(task);
 
 	if (ctx->ret <= 0)
 		return 0;
-	rt_syscall_op(regs, RT_REGS_ARG1(regs), RT_RECV, ctx->ret, true);
-	return rt_syscall_op(regs, RT_REGS_ARG3(regs), RT_SEND, ctx->ret, true);
+	rt_syscall_op(task, regs, RT_REGS_ARG1(regs), RT_RECV, ctx->ret, true);
+	return rt_syscall_op(task, regs, RT_REGS_ARG3(regs), RT_SEND, ctx->ret, true);
 }
 
 SEC("?raw_tp/inet_sock_set_state")

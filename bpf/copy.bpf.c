@@ -44,37 +44,44 @@ int RT_FN(rt_uio_gather)(struct rt_conn *c, const struct rt_uio *u, u32 to_probe
 	return 0;
 }
 
+/* What of an iovec's last bytes lies in this entry, which begins at io_pos: into io_tail.
+ * Returns 1 when that was the last of n bytes, 0 to go on, -1 when they cannot be read. */
+int RT_FN(rt_uio_tail_entry)(struct rt_conn *c, const struct rt_uio *u, u64 n, u32 i)
+{
+	u64 first = n - RT_TAIL_MAX, begin, end, from, len, piece = 0;
+	struct iovec v;
+
+	if (!c || !u || rt_uio_entry(&v, u, i))
+		return -1;
+	begin = c->io_pos;
+	end = begin + v.iov_len;
+	c->io_pos = end;
+	if (end <= first)
+		return 0;
+	if (end > n)
+		end = n;
+	from = begin < first ? first : begin;
+	len = end - from;
+	if (len > RT_TAIL_MAX)
+		return -1;
+	if (len && bpf_probe_read_user(&piece, len, (u8 *)v.iov_base + (from - begin)))
+		return -1;
+	c->io_tail |= piece << (8 * ((from - first) & 7));
+	return end == n;
+}
+
 /* The last bytes of an iovec's n, RT_TAIL_MAX of them, in io_tail. */
 int RT_FN(rt_uio_tail_iov)(struct rt_conn *c, const struct rt_uio *u, u64 n)
 {
-	u64 first = n - RT_TAIL_MAX;
-
 	if (!c || !u)
 		return -1;
 	c->io_pos = 0;
 	c->io_tail = 0;
 	for (u32 i = 0; i < RT_IOV_MAX && i < u->nr; i++) {
-		u64 begin = *(volatile u64 *)&c->io_pos;
-		u64 end, from, len, piece = 0;
-		struct iovec v;
+		int what = rt_uio_tail_entry(c, u, n, i);
 
-		if (rt_uio_entry(&v, u, i))
-			return -1;
-		end = begin + v.iov_len;
-		c->io_pos = end;
-		if (end <= first)
-			continue;
-		if (end > n)
-			end = n;
-		from = begin < first ? first : begin;
-		len = end - from;
-		if (len > RT_TAIL_MAX)
-			return -1;
-		if (len && bpf_probe_read_user(&piece, len, (u8 *)v.iov_base + (from - begin)))
-			return -1;
-		c->io_tail |= piece << (8 * ((from - first) & 7));
-		if (end == n)
-			return 0;
+		if (what)
+			return what < 0 ? -1 : 0;
 	}
 	return -1;
 }

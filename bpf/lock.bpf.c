@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Waiting for the lock of lib/lock.bpf.h: rounds of tries, two milliseconds or
- * so. In two global functions, as the verifier looks at each once: the steps of
- * the one are added to those of the other, not multiplied.
+ * Waiting for the lock of lib/lock.bpf.h: rounds of rounds of tries, two milliseconds
+ * or so. In three global functions, as the verifier looks at each once: the steps of
+ * the one are added to those of the others, not multiplied.
  */
 #include "lib/maps.bpf.h"
 
 #include "lib/lock.bpf.h"
-
-#define RT_LOCK_ROUNDS 1024
 
 /* What a round of tries leads to. */
 #define RT_LOCK_BUSY  0
@@ -35,20 +33,14 @@ RT_SCALAR int rt_lock_round(u64 key)
 	return RT_LOCK_BUSY;
 }
 
-RT_SCALAR int rt_lock_wait(u64 key)
-{
-	for (u32 i = 0; i < RT_LOCK_ROUNDS; i++) {
-		int got = rt_lock_round(key);
+#define RT_LOCK_ROUNDS 32
 
-		if (got != RT_LOCK_BUSY)
-			return got == RT_LOCK_TAKEN;
-	}
-	return 0;
-}
+/* Whose lock it is. */
+#define RT_LOCK_OF u64
 
 #else
 
-#define RT_LOCK_TRIES 256
+#define RT_LOCK_TRIES  64
 
 __noinline int rt_lock_round(struct rt_conn *c)
 {
@@ -67,17 +59,33 @@ __noinline int rt_lock_round(struct rt_conn *c)
 	return RT_LOCK_BUSY;
 }
 
-int rt_lock_wait(struct rt_conn *c)
+#define RT_LOCK_ROUNDS 64
+#define RT_LOCK_OF     struct rt_conn *
+
+#endif /* RT_LEGACY */
+
+__noinline RT_SCALAR int rt_lock_rounds(RT_LOCK_OF whose)
 {
-	if (!c)
+	if (!whose)
+		return RT_LOCK_NEVER;
+	for (u32 i = 0; i < RT_LOCK_ROUNDS; i++) {
+		int got = rt_lock_round(whose);
+
+		if (got != RT_LOCK_BUSY)
+			return got;
+	}
+	return RT_LOCK_BUSY;
+}
+
+RT_SCALAR int rt_lock_wait(RT_LOCK_OF whose)
+{
+	if (!whose)
 		return 0;
 	for (u32 i = 0; i < RT_LOCK_ROUNDS; i++) {
-		int got = rt_lock_round(c);
+		int got = rt_lock_rounds(whose);
 
 		if (got != RT_LOCK_BUSY)
 			return got == RT_LOCK_TAKEN;
 	}
 	return 0;
 }
-
-#endif /* RT_LEGACY */

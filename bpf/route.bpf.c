@@ -68,20 +68,25 @@ static __always_inline u64 rt_path_ends(u64 w)
 /*
  * The method and the path, up to what ends it. Leaves their hash in head_hash, that of
  * the method in other_hash, and in path_to up to where it came. Bytes behind what was
- * captured are looked at too, but for nothing.
+ * captured are looked at too, but for nothing. A function of its own: the verifier follows
+ * each place where a path may end up to the function's end.
  */
-static __always_inline void rt_walk_path(struct rt_conn *c)
+int RT_FN(rt_walk_path)(struct rt_conn *c)
 {
-	u64 hash = rt_cfg.route_seed, w = *(const u64 *)c->x.heads, ends, lowest, digits = 0;
-	u32 len = c->x.req_len, at = 0;
+	u64 hash = rt_cfg.route_seed, w, ends, lowest, digits = 0;
+	u32 len, at = 0;
 	u8 byte;
 
+	if (!c)
+		return 0;
+	w = *(const u64 *)c->x.heads;
+	len = c->x.req_len;
 	c->path_to = 0;
 	c->walk |= RT_WALK_ODD;
 	/* The method, up to seven letters. */
 	ends = rt_bytes_below(w, 0x21);
 	if (!ends)
-		return;
+		return 0;
 	lowest = ends & -ends;
 	c->other_hash = rt_mix(~hash, w & ((lowest >> 7) - 1));
 	c->path_at = rt_bytes_before(ends) + 1;
@@ -101,7 +106,7 @@ static __always_inline void rt_walk_path(struct rt_conn *c)
 	}
 	if (!ends) {
 		c->path_to = len;
-		return;
+		return 0;
 	}
 	lowest = ends & -ends;
 	c->head_hash = rt_mix(rt_mix(hash, w & ((lowest >> 7) - 1)), lowest + (at >> 3));
@@ -113,6 +118,7 @@ static __always_inline void rt_walk_path(struct rt_conn *c)
 	if (byte == '?' || byte == ' ')
 		c->walk &= ~RT_WALK_ODD;
 	c->path_end = byte == ' ' ? at : 0;
+	return 0;
 }
 
 /* Names of fields as words, in lower case (also the signs: '-' and ':' keep bit 5). */
@@ -209,20 +215,27 @@ int RT_FN(rt_walk_line)(struct rt_conn *c, u32 line)
 #define RT_LINE_BIT(byte) (1ull << (((byte) | 0x20) & 63))
 #define RT_LINE_BITS	  (RT_LINE_BIT('\r') | RT_LINE_BIT('\n') | RT_LINE_BIT('c') | RT_LINE_BIT('t'))
 
-/* Of so many words and lines a head may consist. */
-#define RT_WALK_ROUNDS (RT_RESP_HEAD_MAX / 4)
+/* Of so many words and lines a head may consist: rounds of steps, in two functions for the
+ * reason of lock.bpf.c. */
+#define RT_WALK_STEPS  16
+#define RT_WALK_ROUNDS (RT_RESP_HEAD_MAX / 4 / RT_WALK_STEPS)
+
+/* What a round leads to. */
+#define RT_WALK_ON    0
+#define RT_WALK_ENDS  1 /* the end of the head is at io_pos */
+#define RT_WALK_STOPS 2 /* what there is of it ends */
 
 /* Where it stands is kept in the state: see rt_conn.io_pos. */
-int RT_FN(rt_walk_lines)(struct rt_conn *c, u32 to)
+int RT_FN(rt_walk_round)(struct rt_conn *c, u32 to)
 {
 	if (!c)
-		return 0;
-	for (u32 i = 0; i < RT_WALK_ROUNDS; i++) {
+		return RT_WALK_STOPS;
+	for (u32 i = 0; i < RT_WALK_STEPS; i++) {
 		u64 at = *(volatile u64 *)&c->io_pos, w, ends = 0;
 		u64 bits = RT_LINE_BITS;
 
 		if (at >= to || at >= sizeof(c->x.heads))
-			return 0;
+			return RT_WALK_STOPS;
 		w = *(const u64 *)(c->x.heads + at);
 		/* Most words are of letters and signs, which have bit 5 or bit 6. */
 		if (((w | w << 1) & BYTES(0x40)) != BYTES(0x40))
@@ -234,13 +247,26 @@ int RT_FN(rt_walk_lines)(struct rt_conn *c, u32 to)
 		at += rt_bytes_before(ends) + 1;
 		c->io_pos = at;
 		if (at >= to || at >= sizeof(c->x.heads))
-			return 0;
+			return RT_WALK_STOPS;
 		if (c->walk & RT_WALK_HOST)
 			bits |= RT_LINE_BIT('h');
 		if (((c->walk & RT_WALK_FIRST) ||
 		     bits >> ((c->x.heads[at] | 0x20) & 63) & 1) &&
 		    rt_walk_line(c, at))
-			return c->io_pos <= to;
+			return c->io_pos <= to ? RT_WALK_ENDS : RT_WALK_STOPS;
+	}
+	return RT_WALK_ON;
+}
+
+int RT_FN(rt_walk_lines)(struct rt_conn *c, u32 to)
+{
+	if (!c)
+		return 0;
+	for (u32 i = 0; i < RT_WALK_ROUNDS; i++) {
+		int what = rt_walk_round(c, to);
+
+		if (what != RT_WALK_ON)
+			return what == RT_WALK_ENDS;
 	}
 	return 0;
 }
@@ -383,12 +409,6 @@ static __always_inline void rt_route_form(struct rt_conn *c)
 	c->head_hash = rt_form_segment(c->form_hash, c->form_before, c->forms, c->form_len);
 }
 
-/* Not inlined: the verifier would follow each way through their comparisons. */
-RT_SCALAR u32 rt_bin_of(u64 ns)
-{
-	return rt_hist_bin(ns);
-}
-
 RT_SCALAR u32 rt_sizes_of(u64 request, u64 response)
 {
 	return rt_size_bucket(request) * (RT_NR_SIZE_BOUNDS + 1) + rt_size_bucket(response);
@@ -419,7 +439,7 @@ static __always_inline void rt_hist_add(u32 *bins, u32 *over, u32 bin, u64 ns)
 		RT_ADD(over[bound], 1);
 }
 
-int RT_FN(rt_route_add)(struct rt_conn *c, u32 slot)
+static __always_inline int rt_cells_add(struct rt_conn *c, u32 slot)
 {
 	u32 at = slot << rt_cfg.stripe_bits |
 		 (bpf_get_smp_processor_id() & ((1u << rt_cfg.stripe_bits) - 1));
@@ -428,7 +448,7 @@ int RT_FN(rt_route_add)(struct rt_conn *c, u32 slot)
 	u64 duration, ttfb;
 	u32 sizes, bin;
 
-	if (!c || !cell || !hist)
+	if (!cell || !hist)
 		return 0;
 	duration = c->x.resp_end - c->x.req_start;
 	ttfb = c->x.resp_start - c->x.req_start;
@@ -441,10 +461,10 @@ int RT_FN(rt_route_add)(struct rt_conn *c, u32 slot)
 	barrier_var(sizes);
 	if (sizes >= RT_ARRAY_SIZE(hist->sizes))
 		return 0;
-	bin = rt_bin_of(duration);
+	bin = rt_hist_bin(duration);
 	rt_hist_add(hist->duration, hist->duration_over, bin, duration);
 	if (ttfb != duration)
-		bin = rt_bin_of(ttfb);
+		bin = rt_hist_bin(ttfb);
 	rt_hist_add(hist->ttfb, hist->ttfb_over, bin, ttfb);
 	RT_ADD(hist->sizes[sizes], 1);
 	RT_ADD(cell->ttfb_ns, ttfb);
@@ -607,7 +627,7 @@ int RT_FN(rt_route_count)(struct rt_conn *c)
 		return 0;
 	slot = rt_route_find(c, key, status);
 	if (slot) {
-		if (!rt_route_add(c, slot - 1))
+		if (!rt_cells_add(c, slot - 1))
 			return 0;
 		if (rt_cfg.samples)
 			rt_sample(c, slot - 1, status);
@@ -630,7 +650,7 @@ int rt_route_lost(struct rt_conn *c)
 	slot = rt_rule_slot(key, status);
 	if (!slot)
 		slot = rt_rule_make(key, status);
-	return slot ? rt_route_add(c, slot - 1) : 0;
+	return slot ? rt_cells_add(c, slot - 1) : 0;
 }
 
 static __always_inline bool rt_same_all(const struct rt_conn *c, u32 len)

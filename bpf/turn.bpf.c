@@ -75,9 +75,9 @@ static __always_inline void rt_turn_owner(struct rt_conn *c, u64 pid_tgid)
 }
 
 /* Another process than last time, perhaps by exec: it has to be announced anew. */
-static __always_inline void rt_turn_answers(struct rt_conn *c)
+static __always_inline void rt_turn_answers(struct rt_conn *c, const struct rt_uio *u)
 {
-	u64 process = rt_task_identity();
+	u64 process = rt_uio_process(u);
 
 	if (c->process == process)
 		return;
@@ -231,33 +231,21 @@ static __always_inline void rt_turn_interim_over(struct rt_conn *c)
 /*
  * Whether something follows an interim response in the captured head: then the
  * final one has begun, by the same operation or by one too small to tell. An
- * interim response is a head alone, so it ends with an empty line; this is the
- * one thing of a protocol that is known here.
+ * interim response is a head alone, so it ends with an empty line.
  */
-int RT_FN(rt_turn_mixed)(struct rt_conn *c)
+static __always_inline bool rt_turn_mixed(struct rt_conn *c)
 {
-	u32 from, len, newlines = 0;
+	u32 from = c->x.req_len, to = from + c->x.resp_len;
+	u64 whole = c->req_whole;
+	bool ends;
 
-	if (!c)
-		return 0;
-	from = c->x.req_len;
-	len = c->x.resp_len;
 	if (from > RT_REQ_HEAD_MAX)
-		return 0;
-	for (u32 i = 0; i < RT_RESP_HEAD_MAX; i++) {
-		u8 byte;
-
-		if (i >= len)
-			return 0;
-		if (newlines == 2)
-			return 1;
-		byte = c->x.heads[from + i];
-		if (byte == '\n')
-			newlines++;
-		else if (byte != '\r')
-			newlines = 0;
-	}
-	return 0;
+		return false;
+	c->walk = 0;
+	c->io_pos = from;
+	ends = rt_walk_lines(c, to);
+	c->req_whole = whole;
+	return ends && c->io_pos < to;
 }
 
 /* Decides what the response turn is, from its captured head. Returns the row's flags. */
@@ -300,7 +288,7 @@ int RT_FN(rt_turn_response_bytes)(struct rt_conn *c, const struct rt_uio *u, u64
 	}
 	if (c->phase == RT_PHASE_REQ) {
 		c->phase = RT_PHASE_RESP;
-		rt_turn_answers(c);
+		rt_turn_answers(c, u);
 		rt_turn_owner(c, u->pid_tgid);
 	}
 	if (!x->resp_start)
@@ -342,6 +330,20 @@ int RT_FN(rt_turn_response_bytes)(struct rt_conn *c, const struct rt_uio *u, u64
 		c->phase = RT_PHASE_LEFT;
 	}
 	return 0;
+}
+
+/* A request that has begun with this operation: mostly it is the one before once more, and
+ * whole. */
+static __always_inline void rt_turn_begun(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now)
+{
+	if (c->same != RT_SAME_ALL || c->head != RT_HEAD_PLAIN || n != c->fresh ||
+	    c->x.req_bytes + n != c->req_whole) {
+		rt_turn_request_bytes(c, u, n, now);
+		return;
+	}
+	c->fresh = 0;
+	c->x.req_bytes += n;
+	c->x.req_end = now;
 }
 
 static __always_inline void rt_count_bytes(struct rt_conn *c, u64 n)
@@ -530,7 +532,8 @@ int RT_FN(rt_turn_split)(struct rt_conn *c, const struct rt_uio *u, u64 n)
 static __always_inline void rt_turn_behind(struct rt_conn *c, const struct rt_uio *u, u64 excess,
 					   u64 now, u32 dir)
 {
-	struct rt_uio next = {.base = c->piece_at, .pid_tgid = u->pid_tgid};
+	struct rt_uio next = {.base = c->piece_at, .pid_tgid = u->pid_tgid,
+			      .process = u->process};
 	u64 len = c->piece_left < excess ? c->piece_left : excess;
 	u32 used = c->piece_next;
 
@@ -561,7 +564,7 @@ static __always_inline void rt_on_data_locked(struct rt_conn *c, const struct rt
 	request = (c->x.role == RT_ROLE_SERVER) == (dir == RT_RECV);
 	if (c->phase == RT_PHASE_STREAM) {
 		if (!request) {
-			rt_turn_answers(c);
+			rt_turn_answers(c, u);
 			rt_turn_owner(c, u->pid_tgid);
 		}
 		if (rt_stream_data(c, u, n, now, !request)) {
@@ -588,7 +591,7 @@ static __always_inline void rt_on_data_locked(struct rt_conn *c, const struct rt
 		return;
 	}
 	if (rt_turn_open(c, u, n, now, dir)) {
-		rt_turn_request_bytes(c, u, n, now);
+		rt_turn_begun(c, u, n, now);
 		return;
 	}
 	excess = rt_turn_split(c, u, n);
@@ -625,7 +628,7 @@ static __always_inline bool rt_task_in_ring(void)
 		return true;
 	if (!bpf_core_field_exists(task->io_uring) || !RT_TASK_READ(task, io_uring))
 		return false;
-	nr = RT_REGS_NR(rt_task_regs());
+	nr = RT_REGS_NR(rt_task_regs(task));
 	return nr != RT_NR_sendfile && nr != RT_NR_splice;
 }
 

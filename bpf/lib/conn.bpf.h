@@ -27,6 +27,7 @@ struct rt_uio {
 	u16 copied; /* the iovec is the kernel's own copy, not the user's */
 	u16 dropped; /* the call throws the bytes away: there is nothing to read */
 	u64 pid_tgid; /* of the task that moves them */
+	u64 process;  /* rt_task_identity() of it, where reading that takes no call */
 };
 
 /* A response turn that opened with an interim response and holds the final one,

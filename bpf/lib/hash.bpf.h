@@ -25,7 +25,7 @@ static __always_inline struct rt_conn *rt_hash_conn(const struct sock *sk,
 	}
 	if (c && c->scope_pid == pid)
 		return c;
-	if (!rt_in_scope(sk, pid))
+	if (!rt_in_scope(sk, false, pid))
 		return NULL;
 	if (c) {
 		c->scope_pid = pid;

@@ -27,7 +27,6 @@
 /* clang-format off */
 #define RT_LEGACY_TURN(FN, UIO)                                                         \
 	FN(rt_turn_finish, (, u64 now), (, now))                                        \
-	FN(rt_turn_mixed, (), ())                                                       \
 	UIO(rt_turn_request_bytes, (, u64 n, u64 now), (, n, now))                      \
 	UIO(rt_turn_response_bytes, (, u64 n, u64 now), (, n, now))                     \
 	UIO(rt_turn_open, (, u64 n, u64 now, u32 dir), (, n, now, dir))                 \
@@ -54,12 +53,13 @@
 	UIO(rt_far_scan, (, u64 n), (, n))
 
 #define RT_LEGACY_ROUTE(FN, UIO)                                                        \
+	FN(rt_walk_path, (), ())                                                        \
 	FN(rt_walk_body, (, u32 line), (, line))                                        \
 	FN(rt_walk_line, (, u32 line), (, line))                                        \
+	FN(rt_walk_round, (, u32 to), (, to))                                           \
 	FN(rt_walk_lines, (, u32 to), (, to))                                           \
 	FN(rt_form_byte, (, u32 at), (, at))                                            \
 	FN(rt_route_head, (), ())                                                       \
-	FN(rt_route_add, (, u32 slot), (, slot))                                        \
 	FN(rt_route_count, (), ())                                                      \
 	FN(rt_route_same, (), ())
 
@@ -71,6 +71,7 @@
 
 #define RT_LEGACY_COPY(FN, UIO)                                                         \
 	UIO(rt_uio_gather, (, u32 to_probe), (, to_probe))                              \
+	UIO(rt_uio_tail_entry, (, u64 n, u32 i), (, n, i))                              \
 	UIO(rt_uio_tail_iov, (, u64 n), (, n))
 
 #define RT_LEGACY_INFER(FN, UIO)                                                        \

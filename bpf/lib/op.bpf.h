@@ -20,7 +20,7 @@ static __always_inline bool rt_op_moved(struct rt_conn *c, const struct sock *sk
 
 /* The state of a socket that bytes were moved on, and its file; NULL: nothing more to do.
  * For programs that may read a socket's own storage. */
-static __always_inline struct rt_conn *rt_op_conn(struct sock *sk, bool hashed, u64 id, u8 dir,
+static __always_inline struct rt_conn *rt_op_conn(struct sock *sk, bool hashed, u32 pid, u8 dir,
 						  int ret, const struct file **file)
 {
 	struct socket *socket = sk->sk_socket;
@@ -33,23 +33,23 @@ static __always_inline struct rt_conn *rt_op_conn(struct sock *sk, bool hashed, 
 	if (!*file)
 		return NULL;
 	if (hashed || rt_cfg.hash_only)
-		c = rt_hash_conn(sk, socket, id >> 32, ret > 0);
+		c = rt_hash_conn(sk, socket, pid, ret > 0);
 	else
-		c = rt_storage_conn(sk, socket, id >> 32, ret > 0);
+		c = rt_storage_conn(sk, socket, pid, ret > 0);
 	return c && rt_op_moved(c, sk, dir, ret) ? c : NULL;
 }
 
 /* Whether the call that the task is in names this socket. Once found, a descriptor
  * is believed: that its number comes to name another file matters only where the
  * kernel by itself moves bytes on a user's socket, in a call on that other file. */
-static __always_inline bool rt_op_by_fd(struct rt_conn *c, const struct file *file, u32 fd)
+static __always_inline bool rt_op_by_fd(struct rt_conn *c, const struct task_struct *task,
+					const struct file *file, u32 fd)
 {
-	struct task_struct *task = rt_task();
 	u64 files = (u64)RT_TASK_READ(task, files);
 
 	if (c->fd == fd && c->files == files)
 		return true;
-	if (rt_file_of_fd(fd) != file)
+	if (rt_file_of_fd(task, fd) != file)
 		return false;
 	c->fd = fd;
 	c->files = files;
@@ -57,14 +57,15 @@ static __always_inline bool rt_op_by_fd(struct rt_conn *c, const struct file *fi
 }
 
 /* The bytes themselves, found by the registers of the call that the task is in. */
-static __always_inline void rt_op_data(struct rt_conn *c, const struct file *file, u64 id, u8 dir,
-				       int ret, bool blind)
+static __always_inline void rt_op_data(struct rt_conn *c, struct task_struct *task,
+				       const struct file *file, u8 dir, int ret, bool blind)
 {
-	const struct pt_regs *regs = rt_task_regs();
-	struct rt_uio u = {.dropped = blind, .pid_tgid = id};
+	const struct pt_regs *regs = rt_task_regs(task);
+	struct rt_uio u = rt_uio_of(task);
 
-	if (!blind && rt_op_by_fd(c, file, RT_REGS_ARG1(regs)))
-		rt_uio_from_regs(&u, regs, c, (u32)id, ret);
+	u.dropped = blind;
+	if (!blind && rt_op_by_fd(c, task, file, RT_REGS_ARG1(regs)))
+		rt_uio_from_regs(&u, task, regs, c, ret);
 	rt_on_data(c, &u, ret, dir);
 }
 

@@ -57,14 +57,4 @@ static __always_inline u32 rt_route_status(const struct rt_conn *c)
 	return hundreds * 100 + tens * 10 + ones;
 }
 
-/* Tells processes apart that have the same pid one after another, or that have
- * become another program by exec. */
-static __always_inline u64 rt_task_identity(void)
-{
-	struct task_struct *task = rt_task();
-	struct task_struct *leader = RT_TASK_READ(task, group_leader);
-
-	return RT_TASK_READ(leader, start_boottime) ^ RT_TASK_READ(task, self_exec_id) << 56;
-}
-
 #endif /* REDTAP_ROUTE_BPF_H */

@@ -97,30 +97,34 @@ static __always_inline bool rt_scope_process(u32 pid)
 	return true;
 }
 
-static __always_inline bool rt_scope_socket(const struct sock *sk)
+/* `typed`: the verifier knows what sk is, so that it is read without a call. */
+#define RT_SCOPE_READ(sk, typed, field) ((typed) ? (sk)->field : BPF_CORE_READ(sk, field))
+
+static __always_inline bool rt_scope_socket(const struct sock *sk, bool typed)
 {
 	if (rt_cfg.nr_netns) {
-		u32 inum = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+		u32 inum = typed ? sk->__sk_common.skc_net.net->ns.inum
+				 : BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 
 		if (!bpf_map_lookup_elem(&rt_netns, &inum))
 			return false;
 	}
 	if (rt_cfg.nr_ports) {
-		u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
-		u16 dport = BPF_CORE_READ(sk, __sk_common.skc_dport);
+		u16 family = RT_SCOPE_READ(sk, typed, __sk_common.skc_family);
+		u16 port = RT_SCOPE_READ(sk, typed, __sk_common.skc_num);
+		u16 peer = RT_SCOPE_READ(sk, typed, __sk_common.skc_dport);
 
 		if (family == RT_FAMILY_UNIX)
 			return false;
-		if (!rt_scope_port(BPF_CORE_READ(sk, __sk_common.skc_num)) &&
-		    !rt_scope_port(bpf_ntohs(dport)))
+		if (!rt_scope_port(port) && !rt_scope_port(bpf_ntohs(peer)))
 			return false;
 	}
 	return true;
 }
 
-static __always_inline bool rt_in_scope(const struct sock *sk, u32 pid)
+static __always_inline bool rt_in_scope(const struct sock *sk, bool typed, u32 pid)
 {
-	return rt_scope_socket(sk) && rt_scope_process(pid);
+	return rt_scope_socket(sk, typed) && rt_scope_process(pid);
 }
 
 #endif /* REDTAP_SCOPE_BPF_H */

@@ -16,7 +16,7 @@ static __always_inline struct rt_conn *rt_storage_conn(struct sock *sk,
 
 	if (c && c->scope_pid == pid)
 		return c;
-	if (!rt_in_scope(sk, pid))
+	if (!rt_in_scope(sk, true, pid))
 		return NULL;
 	if (!c) {
 		if (!create)

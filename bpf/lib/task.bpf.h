@@ -20,15 +20,32 @@ static __always_inline struct task_struct *rt_task(void)
 	return bpf_get_current_task_btf();
 }
 
+/* As bpf_get_current_pid_tgid() tells it; a call less where the task can be read. */
+static __always_inline u64 rt_task_id(const struct task_struct *task)
+{
+	if (rt_cfg.stack_size)
+		return bpf_get_current_pid_tgid();
+	return (u64)task->tgid << 32 | (u32)task->pid;
+}
+
+/* Tells processes apart that have the same pid one after another, or that have
+ * become another program by exec. */
+static __always_inline u64 rt_task_identity(const struct task_struct *task)
+{
+	const struct task_struct *leader = RT_TASK_READ(task, group_leader);
+
+	return RT_TASK_READ(leader, start_boottime) ^ RT_TASK_READ(task, self_exec_id) << 56;
+}
+
 /* They stand at the top of the task's stack, below what RT_REGS_PAD names. */
-static __always_inline const struct pt_regs *rt_task_regs(void)
+static __always_inline const struct pt_regs *rt_task_regs(struct task_struct *task)
 {
 	const struct pt_regs *regs;
 	u64 top;
 
 	if (!rt_cfg.stack_size)
-		return (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	top = (u64)BPF_CORE_READ(rt_task(), stack) + rt_cfg.stack_size;
+		return (void *)bpf_task_pt_regs(task);
+	top = (u64)BPF_CORE_READ(task, stack) + rt_cfg.stack_size;
 	regs = (void *)(top - bpf_core_type_size(struct pt_regs));
 	if (!RT_REGS_NATIVE(regs))
 		regs = (void *)regs - RT_REGS_PAD;

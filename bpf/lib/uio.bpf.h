@@ -12,6 +12,21 @@
 
 #define RT_PF_IO_WORKER 0x00000010
 
+/* Nothing yet of what `task` moves. */
+static __always_inline struct rt_uio rt_uio_of(const struct task_struct *task)
+{
+	struct rt_uio u = {.pid_tgid = rt_task_id(task)};
+
+	if (!rt_cfg.stack_size)
+		u.process = rt_task_identity(task);
+	return u;
+}
+
+static __always_inline u64 rt_uio_process(const struct rt_uio *u)
+{
+	return rt_cfg.stack_size ? rt_task_identity(rt_task()) : u->process;
+}
+
 static __always_inline long rt_uio_entry(struct iovec *v, const struct rt_uio *u, u32 i)
 {
 	const struct iovec *at = (const struct iovec *)u->base + i;
@@ -81,9 +96,8 @@ static RT_INLINE u64 rt_mmsg_entry(struct rt_conn *c, u64 vec, u32 vlen, u32 tid
 }
 
 /* The file behind a descriptor of the current task; NULL: none. */
-static __always_inline struct file *rt_file_of_fd(u32 fd)
+static __always_inline struct file *rt_file_of_fd(const struct task_struct *task, u32 fd)
 {
-	struct task_struct *task = rt_task();
 	struct files_struct *files = RT_TASK_READ(task, files);
 	struct fdtable *fdt = RT_TASK_READ(files, fdt);
 	struct file *file = NULL;
@@ -99,13 +113,13 @@ static __always_inline struct file *rt_file_of_fd(u32 fd)
  * All calls below name their descriptor first. The caller has made sure that it
  * is this socket's: io_uring and file systems over the network move socket data
  * while the task is in another call, whose buffer is none of ours. */
-static __always_inline void rt_uio_from_regs(struct rt_uio *u, const struct pt_regs *regs,
-					     struct rt_conn *c, u32 tid, u32 ret)
+static __always_inline void rt_uio_from_regs(struct rt_uio *u, const struct task_struct *task,
+					     const struct pt_regs *regs, struct rt_conn *c, u32 ret)
 {
 	u->base = 0;
 	u->nr = 0;
 	/* A worker's registers are not those of the call it works for. */
-	if (!RT_REGS_NATIVE(regs) || (RT_TASK_READ(rt_task(), flags) & RT_PF_IO_WORKER))
+	if (!RT_REGS_NATIVE(regs) || (RT_TASK_READ(task, flags) & RT_PF_IO_WORKER))
 		return;
 
 	switch (RT_REGS_NR(regs)) {
@@ -132,8 +146,8 @@ static __always_inline void rt_uio_from_regs(struct rt_uio *u, const struct pt_r
 		break;
 	case RT_NR_sendmmsg:
 	case RT_NR_recvmmsg:
-		rt_uio_msghdr(u, rt_mmsg_entry(c, RT_REGS_ARG2(regs), RT_REGS_ARG3(regs), tid,
-					       ret));
+		rt_uio_msghdr(u, rt_mmsg_entry(c, RT_REGS_ARG2(regs), RT_REGS_ARG3(regs),
+					       (u32)u->pid_tgid, ret));
 		break;
 	}
 }

@@ -130,32 +130,29 @@ static inline __attribute__((always_inline)) u32 rt_sample_take(struct rt_sample
 	return 0;
 }
 
+/* `bits`, a power of two, if v has any bit at or above that place; else 0. Without a branch:
+ * the verifier would follow each combination of them. */
+static inline __attribute__((always_inline)) u32 rt_log2_step(u64 v, u32 bits, u32 log2_bits)
+{
+	u64 above = -(v >> bits);
+
+	/* Or the compiler makes the branch. */
+	__asm__("" : "+r"(above));
+	return (u32)(above >> 63) << log2_bits;
+}
+
 /* Position of the highest bit of v, which is not 0. BPF has no instruction for it. */
 static inline __attribute__((always_inline)) u32 rt_log2(u64 v)
 {
 	u32 e = 0;
 
-	if (v >> 32) {
-		v >>= 32;
-		e += 32;
+	for (u32 i = 6; i-- > 0;) {
+		u32 step = rt_log2_step(v, 1u << i, i);
+
+		v >>= step;
+		e += step;
 	}
-	if (v >> 16) {
-		v >>= 16;
-		e += 16;
-	}
-	if (v >> 8) {
-		v >>= 8;
-		e += 8;
-	}
-	if (v >> 4) {
-		v >>= 4;
-		e += 4;
-	}
-	if (v >> 2) {
-		v >>= 2;
-		e += 2;
-	}
-	return e + (v >> 1);
+	return e;
 }
 
 static inline __attribute__((always_inline)) u32 rt_hist_bin(u64 ns)
