@@ -16,12 +16,13 @@ static __always_inline int rt_event_op(const struct trace_event_raw_sock_msg_len
 {
 	const struct sock *sk = e->sk;
 	struct task_struct *task = rt_task();
+	u32 pid = rt_task_id(task) >> 32;
 	struct socket *socket;
 	struct rt_conn *c;
 	struct file *file;
 	int ret = e->ret;
 
-	if (ret == -RT_EAGAIN ||
+	if (ret == -RT_EAGAIN || rt_scope_out(task, pid) ||
 	    !rt_sock_is_stream(e->family, BPF_CORE_READ(sk, sk_type), e->protocol))
 		return 0;
 	/* The kernel's own sockets have no file; the caller's buffer is not theirs. */
@@ -29,7 +30,7 @@ static __always_inline int rt_event_op(const struct trace_event_raw_sock_msg_len
 	file = socket ? BPF_CORE_READ(socket, file) : NULL;
 	if (!file)
 		return 0;
-	c = rt_hash_conn(sk, socket, rt_task_id(task) >> 32, ret > 0);
+	c = rt_hash_conn(sk, socket, pid, ret > 0);
 	if (c && rt_op_moved(c, sk, dir, ret))
 		rt_op_data(c, task, file, dir, ret, blind);
 	return 0;

@@ -63,9 +63,12 @@ static __always_inline void rt_uio_from_iter(struct rt_uio *u, const struct iov_
 
 static __always_inline int rt_fe_enter(const struct msghdr *msg)
 {
-	u64 id = bpf_get_current_pid_tgid();
+	struct task_struct *task = rt_task();
+	u64 id = rt_task_id(task);
 	struct rt_uio u = {.pid_tgid = id};
 
+	if (rt_scope_out(task, id >> 32))
+		return 0;
 	rt_uio_from_iter(&u, &msg->msg_iter);
 	bpf_map_update_elem(&rt_calls, &id, &u, BPF_ANY);
 	return 0;
@@ -87,11 +90,14 @@ static __always_inline void rt_fe_leave(struct rt_uio *u, u64 id)
 
 static __always_inline int rt_fe_exit(struct sock *sk, bool hashed, u8 dir, int ret, u32 flags)
 {
-	struct rt_uio u = rt_uio_of(rt_task());
+	struct task_struct *task = rt_task();
+	struct rt_uio u = rt_uio_of(task);
 	const struct file *file;
 	struct rt_conn *c;
 
 	rt_fe_leave(&u, u.pid_tgid);
+	if (rt_scope_out(task, u.pid_tgid >> 32))
+		return 0;
 	if (ret == -RT_EAGAIN || (dir == RT_RECV && (flags & RT_MSG_ASIDE)))
 		return 0;
 	c = rt_op_conn(sk, hashed, u.pid_tgid >> 32, dir, ret, &file);

@@ -34,9 +34,12 @@ static __always_inline struct socket *rt_socket_of_fd(const struct task_struct *
 static __always_inline struct rt_conn *rt_syscall_conn(const struct task_struct *task, u32 fd,
 						       u32 pid, bool create)
 {
-	struct socket *socket = rt_socket_of_fd(task, fd);
+	struct socket *socket;
 	struct sock *sk;
 
+	if (rt_scope_out(task, pid))
+		return NULL;
+	socket = rt_socket_of_fd(task, fd);
 	if (!socket)
 		return NULL;
 	sk = BPF_CORE_READ(socket, sk);

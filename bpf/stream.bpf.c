@@ -88,7 +88,7 @@ int RT_FN(rt_stream_copy)(struct rt_conn *c, const struct rt_uio *u)
 
 /* All of an operation. By itself: Linux 6.1's verifier follows what stands behind a loop
  * with calls once for each of its rounds. */
-int RT_FN(rt_stream_pieces)(struct rt_conn *c, const struct rt_uio *u)
+int RT_FN_APART(rt_stream_pieces)(struct rt_conn *c, const struct rt_uio *u)
 {
 	if (!c || !u)
 		return 0;

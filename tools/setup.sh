@@ -25,7 +25,8 @@ PACKAGES[test]="libcmocka-dev libclang-rt-CLANG-dev pahole shellcheck
 	ruby ruby-webrick gunicorn python3-uvicorn uvicorn node?nodejs
 	curl wget wrk apache2-utils prometheus
 	iproute2 socat libcap2-bin procps util-linux mount"
-PACKAGES[bench]="python3 nginx-light|nginx wrk curl iproute2 procps util-linux mount"
+PACKAGES[bench]="python3 nginx-light|nginx wrk curl iproute2 procps util-linux mount
+	linux-perf"
 PACKAGES[demo]="python3 nginx-light|nginx wrk curl iproute2 procps"
 PACKAGES[vm]="qemu-system-x86 qemu-system-arm binutils python3 libcap2-bin
 	nginx-light|nginx curl"

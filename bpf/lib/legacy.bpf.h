@@ -17,10 +17,13 @@
 #ifndef RT_LEGACY
 
 #define RT_FN(f) f
+/* One that the compiler would put into its only caller. */
+#define RT_FN_APART(f) __noinline f
 
 #else
 
-#define RT_FN(f) static __always_inline f##_body
+#define RT_FN(f)       static __always_inline f##_body
+#define RT_FN_APART(f) RT_FN(f)
 
 /* One table per file that holds the bodies. FN: of the state alone; UIO: of the
  * operation's buffer, too. (f, further parameters, the same as arguments) */

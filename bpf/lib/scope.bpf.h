@@ -12,6 +12,34 @@
 #include "lib/stat.bpf.h"
 #include "lib/task.bpf.h"
 
+/*
+ * Most processes of a host are out of a scope that is set, for what they are: by pid or by
+ * executable, and so until they exec. They pay for each of their operations, so such a verdict
+ * is remembered where it is found at a glance. Not where a task is read by calls.
+ */
+static __always_inline bool rt_outs_kept(void)
+{
+	return !rt_cfg.stack_size && (rt_cfg.nr_pids || rt_cfg.nr_exes);
+}
+
+/* Never 0. */
+static __always_inline u64 rt_out_mark(const struct task_struct *task, u32 pid)
+{
+	return ((rt_task_identity(task) ^ pid) * 0x9e3779b97f4a7c15ull) | 1;
+}
+
+static __always_inline bool rt_scope_out(const struct task_struct *task, u32 pid)
+{
+	return rt_outs_kept() &&
+	       rt_outs[pid & (RT_SCOPE_OUTS_MAX - 1)] == rt_out_mark(task, pid);
+}
+
+static __always_inline void rt_scope_put_out(u32 pid)
+{
+	if (rt_outs_kept())
+		rt_outs[pid & (RT_SCOPE_OUTS_MAX - 1)] = rt_out_mark(rt_task(), pid);
+}
+
 static __always_inline bool rt_scope_port(u16 port)
 {
 	for (u32 i = 0; i < RT_SCOPE_PORT_MAX; i++) {
@@ -41,8 +69,11 @@ static __always_inline bool rt_scope_exe(u32 pid)
 	key.ino = RT_TASK_READ(inode, i_ino);
 	key.dev = RT_TASK_READ(sb, s_dev);
 	verdict = bpf_map_lookup_elem(&rt_exes, &key);
-	if (verdict)
+	if (verdict) {
+		if (*verdict == RT_VERDICT_OUT)
+			rt_scope_put_out(pid);
 		return *verdict == RT_VERDICT_IN;
+	}
 
 	ev = bpf_ringbuf_reserve(&rt_ring, sizeof(*ev), 0);
 	if (!ev) {
@@ -78,8 +109,10 @@ static __always_inline bool rt_scope_process(u32 pid)
 {
 	if (rt_scope_self(pid))
 		return false;
-	if (rt_cfg.nr_pids && !bpf_map_lookup_elem(&rt_pids, &pid))
+	if (rt_cfg.nr_pids && !bpf_map_lookup_elem(&rt_pids, &pid)) {
+		rt_scope_put_out(pid);
 		return false;
+	}
 	if (rt_cfg.nr_cgroups) {
 		bool in = false;
 

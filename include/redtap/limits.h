@@ -48,6 +48,8 @@
 #define RT_SCOPE_PORT_MAX 64
 #define RT_SCOPE_CGROUP_MAX 64
 #define RT_SCOPE_EXE_MAX 16384
+/* Processes out of scope that are known as such at a glance; a power of two. */
+#define RT_SCOPE_OUTS_MAX 1024
 
 /* Processes known to have been announced to user space. */
 #define RT_PROC_MAX 16384

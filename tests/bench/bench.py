@@ -9,6 +9,7 @@ import argparse
 import os
 import pathlib
 import platform
+import re
 import shutil
 import statistics
 import subprocess
@@ -145,11 +146,41 @@ def throughput(lab, opts, table):
     table.add("wrk's throughput with redtap, of without", value, "{:.1f} %", ">= 97 %", value >= 97)
     middle = f"  the middle half of {len(rates[plain])} pairs"
     table.add(middle, (quartiles[0], quartiles[2]), "{0[0]:.1f} .. {0[1]:.1f} %")
+    if opts.backend == "sock":
+        share(lab, opts, table)
     if least in rates:
         value, quartiles = compared(least)
         table.add("  with the least programs instead", value, "{:.1f} %")
         table.add(middle, (quartiles[0], quartiles[2]), "{0[0]:.1f} .. {0[1]:.1f} %")
     table.add("  without redtap", statistics.median(rates[plain]), "{:.0f} /s")
+
+
+def share(lab, opts, table):
+    """How much of nginx's time on the CPU is redtap's, by samples of its stack: of one run,
+    and so the same on a machine whose speed changes from one to the next."""
+    shares = []
+    data = lab.dir / "perf.data"
+    for _ in range(opts.pairs):
+        with Agent(lab, "--backend", opts.backend) as agent:
+            lab.wrk(1)
+            record = lab.spawn(["perf", "record", "-q", "-g", "-e", "cpu-clock", "-F", "1999",
+                                "-p", str(lab.worker), "-o", str(data), "--", "sleep",
+                                str(PAIR_SECONDS)], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+            lab.wrk(PAIR_SECONDS + 1)
+            if record.wait(30):
+                raise LabError("perf record failed")
+            if promtext.total(agent.metrics(), COUNT) == 0:
+                raise LabError("redtap did not see nginx")
+        report = subprocess.run(["perf", "report", "-i", str(data), "--stdio", "--children",
+                                 "-g", "none", "-s", "sym"], check=True, capture_output=True,
+                                text=True).stdout
+        found = re.findall(r"^ *([\d.]+)% +[\d.]+% +\[k\] bpf_trace_run\d+$", report, re.M)
+        if not found:
+            raise LabError("perf's samples have no programs of redtap in them")
+        shares.append(sum(map(float, found)))
+    table.add("  of nginx's time on the CPU, in redtap's programs (sampled)",
+              statistics.median(shares), "{:.1f} %")
 
 
 # No path twice. `%s`: a number by itself is a value, "x" before it makes it a word.

@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 from lib import load
-from lib.util import wait_until
+from lib.util import need, wait_until
 
 
 class Town:
@@ -115,6 +115,28 @@ def test_exe(town, redtap, flags, seen, clients):
     agent = redtap(*flags)
     town.visit()
     town.check(agent, *seen, clients=clients)
+
+
+# A process that asks for one thing itself, and then as another program, for another.
+BECOMES = """
+import os, sys, urllib.request
+urllib.request.urlopen("http://127.0.0.1:8000/status/201").read()
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_exec_into_scope(town, redtap):
+    """What a process is known to be out of scope for, it is until it execs; its pid says nothing."""
+    curl, python = need("curl"), "/usr/bin/python3"
+    agent = redtap("--exe", curl)
+    fetch = [curl, "-sf", "-o", "/dev/null", "http://127.0.0.1:8001/status/202"]
+    for _ in range(5):
+        town.netns.run([python, "-c", BECOMES, *fetch])
+    agent.wait_metrics(lambda m: m.client_count() >= 5)
+    m = agent.settle()
+    assert m.client_count() == m.client_count(http_response_status_code="202") == 5
+    assert m.server_count() == 0
+    m.assert_conserved()
 
 
 def test_kinds_narrow(town, redtap):
