@@ -13,6 +13,7 @@ const volatile struct rt_bpf_cfg rt_cfg = {
 
 volatile u32 rt_rules_moved = 0;
 volatile u32 rt_conns_made = 0;
+volatile u32 rt_moved = 0;
 volatile u64 rt_outs[RT_SCOPE_OUTS_MAX] = {};
 
 /* Records for user space. Written by every hook, read by the ring consumer.

@@ -77,7 +77,7 @@ volatile u32 rt_sweep_all = 0;
  * begins meanwhile is met by the next sweep. */
 static __always_inline bool rt_sweep_rests(const struct rt_conn *c)
 {
-	return !rt_sweep_all && c->phase == RT_PHASE_RESP && c->idle_stage == 2 &&
+	return c->phase == RT_PHASE_RESP && c->idle_stage == 2 &&
 	       c->idle_bytes == c->x.resp_bytes && !c->uncounted;
 }
 
@@ -115,22 +115,38 @@ static __always_inline int rt_sweep_locked(struct seq_file *seq, struct rt_swept
 	return 0;
 }
 
-SEC("?iter/bpf_sk_storage_map")
-int rt_sweep_socks(struct bpf_iter__bpf_sk_storage_map *ctx)
+/* Number of the sweep, never 0; set by user space. */
+volatile u32 rt_sweep_nr = 0;
+
+/* One state of socket storage. 1: call again for it. */
+static __always_inline int rt_sweep_stored(struct seq_file *seq, struct rt_conn *c)
 {
-	struct seq_file *seq = ctx->meta->seq;
-	struct rt_conn *c = ctx->value;
 	int again;
 
-	if (!c || rt_sweep_rests(c) || !rt_conn_trylock(c))
+	if (rt_sweep_rests(c)) {
+		if (!rt_sweep_all)
+			return 0;
+	} else if (rt_turn_busy(c)) {
+		rt_note_moved();
+	}
+	if (!rt_conn_trylock(c)) {
+		rt_note_moved();
 		return 0;
+	}
 	again = rt_sweep_locked(seq, NULL, c, bpf_ktime_get_ns());
+	if (!again)
+		c->swept = rt_sweep_nr;
 	rt_conn_unlock(c);
 	return again;
 }
 
-/* Number of the sweep, never 0; set by user space. */
-volatile u32 rt_sweep_nr = 0;
+SEC("?iter/bpf_sk_storage_map")
+int rt_sweep_socks(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct rt_conn *c = ctx->value;
+
+	return c ? rt_sweep_stored(ctx->meta->seq, c) : 0;
+}
 
 /* A socket may be open in several processes: each sweep tells of it once. */
 SEC("?iter/task_file")
@@ -140,18 +156,11 @@ int rt_sweep_files(struct bpf_iter__task_file *ctx)
 	struct socket *socket;
 	struct rt_conn *c;
 	struct sock *sk;
-	int again;
 
 	socket = file ? bpf_sock_from_file(file) : NULL;
 	sk = socket ? socket->sk : NULL;
 	c = sk ? bpf_sk_storage_get(&rt_socks, sk, 0, 0) : NULL;
-	if (!c || c->swept == (u8)rt_sweep_nr || rt_sweep_rests(c) || !rt_conn_trylock(c))
-		return 0;
-	again = rt_sweep_locked(ctx->meta->seq, NULL, c, bpf_ktime_get_ns());
-	if (!again)
-		c->swept = rt_sweep_nr;
-	rt_conn_unlock(c);
-	return again;
+	return c && c->swept != (u8)rt_sweep_nr ? rt_sweep_stored(ctx->meta->seq, c) : 0;
 }
 
 /* One state of the hash map. 1: call again for it. */
@@ -164,7 +173,7 @@ static __always_inline int rt_sweep_hashed(struct seq_file *seq, struct rt_swept
 	if (!rt_conn_trylock(c))
 		return 0;
 	if (rt_conn_alive(c)) {
-		again = rt_sweep_rests(c) ? 0 : rt_sweep_locked(seq, box, c, now);
+		again = !rt_sweep_all && rt_sweep_rests(c) ? 0 : rt_sweep_locked(seq, box, c, now);
 		rt_conn_unlock(c);
 		return again;
 	}

@@ -34,7 +34,7 @@ static __always_inline void rt_conn_unlock(struct rt_conn *c)
 
 int rt_lock_wait(u64 key);
 
-static __always_inline bool rt_conn_lock(struct rt_conn *c)
+static __always_inline bool rt_conn_lock_or_wait(struct rt_conn *c)
 {
 	return rt_conn_trylock(c) || rt_lock_wait(c->sk);
 }
@@ -59,12 +59,28 @@ static __always_inline void rt_conn_unlock(struct rt_conn *c)
 
 int rt_lock_wait(struct rt_conn *c);
 
-static __always_inline bool rt_conn_lock(struct rt_conn *c)
+static __always_inline bool rt_conn_lock_or_wait(struct rt_conn *c)
 {
 	return rt_conn_trylock(c) || rt_lock_wait(c);
 }
 
 #endif /* RT_LEGACY */
+
+/* Read first: all CPUs share its line. */
+static __always_inline void rt_note_moved(void)
+{
+	if (!rt_moved)
+		rt_moved = 1;
+}
+
+/* For those that change the state: the sweep has something to look at. */
+static __always_inline bool rt_conn_lock(struct rt_conn *c)
+{
+	bool locked = rt_conn_lock_or_wait(c);
+
+	rt_note_moved();
+	return locked;
+}
 
 /* Deletes a state from the hash. The legacy object's elements are preallocated: a
  * deleted one is another socket's at once, so not while someone is at work on it;

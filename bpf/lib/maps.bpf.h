@@ -192,6 +192,9 @@ extern const volatile struct rt_bpf_cfg rt_cfg;
 extern volatile u32 rt_rules_moved;
 /* States that were put into rt_conns. While it stands still, an empty map stays so. */
 extern volatile u32 rt_conns_made;
+/* Set when a state was locked to change it, and by a sweep that met one which does not rest;
+ * cleared by user space before a sweep. */
+extern volatile u32 rt_moved;
 /* Marks of processes that are out of scope (scope.bpf.h), by the low bits of their pid. */
 extern volatile u64 rt_outs[RT_SCOPE_OUTS_MAX];
 #pragma GCC visibility pop

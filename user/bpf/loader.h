@@ -24,6 +24,7 @@ struct rt_bpf {
 	struct bpf_link *links[RT_LINKS_MAX];
 	size_t nr_links;
 	u32 sweeps;	 /* so far */
+	u32 still;	 /* sweeps in a row since which nothing moved in socket storage */
 	u32 conns_empty; /* rt_conns_made before a sweep that found rt_conns empty, plus 1 */
 	struct bpf_link *sweep_socks; /* over storage, or over files */
 	struct bpf_link *sweep_conns;

@@ -124,15 +124,28 @@ static int sweep_conns(struct rt_bpf *b, rt_record_fn fn, rt_batch_fn batch, voi
 	return err;
 }
 
+/* Whether any state in socket storage may have something new to tell. Where nothing moved and
+ * everything rests, a sweep finds nothing. Twice in a row: an operation that had the lock as
+ * the flag was cleared is met by the second sweep. */
+static bool storage_moved(struct rt_bpf *b)
+{
+	if (__atomic_exchange_n(&b->skel->bss->rt_moved, 0, __ATOMIC_ACQ_REL))
+		b->still = 0;
+	else
+		b->still++;
+	return b->still < 2;
+}
+
 int rt_bpf__sweep(struct rt_bpf *b, rt_record_fn fn, rt_batch_fn batch, void *ctx)
 {
-	int err, err2;
+	bool moved = storage_moved(b), all = b->sweeps % RT_SWEEP_ALL_EVERY == 0;
+	int err = 0, err2;
 
 	/* The number has a byte in each state, and 0 is that of none. */
-	__atomic_store_n(&b->skel->bss->rt_sweep_nr, b->sweeps % 255 + 1, __ATOMIC_RELEASE);
-	__atomic_store_n(&b->skel->bss->rt_sweep_all, b->sweeps++ % RT_SWEEP_ALL_EVERY == 0,
-			 __ATOMIC_RELEASE);
-	err = sweep_one(b->sweep_socks, fn, batch, ctx);
+	__atomic_store_n(&b->skel->bss->rt_sweep_nr, b->sweeps++ % 255 + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&b->skel->bss->rt_sweep_all, all, __ATOMIC_RELEASE);
+	if (moved || all)
+		err = sweep_one(b->sweep_socks, fn, batch, ctx);
 	err2 = b->iter ? sweep_conns(b, fn, batch, ctx) : rt_walk__sweep(b, fn, batch, ctx);
 	rt_exes__forget_unread(b, rt_clock__mono());
 	return err ? err : err2;
