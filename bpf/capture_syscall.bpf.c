@@ -31,8 +31,9 @@ static __always_inline struct socket *rt_socket_of_fd(const struct task_struct *
 /* Messages of one sendmmsg or recvmmsg that are looked at one by one. */
 #define RT_MMSG_MAX 64
 
-static __always_inline struct rt_conn *rt_syscall_conn(const struct task_struct *task, u32 fd,
-						       u32 pid, bool create)
+/* Not inlined: what it needs of the stack is free again when the bytes are looked at. */
+static __noinline struct rt_conn *rt_syscall_conn(const struct task_struct *task, u32 fd, u32 pid,
+						  bool create)
 {
 	struct socket *socket;
 	struct sock *sk;

@@ -15,6 +15,7 @@ from lib import load, records
 from lib.agent import Trace
 from lib.util import SLOW, need, wait_until
 
+pytestmark = pytest.mark.alone  # `event` is among them: see conftest.py
 HOOKED = ["sock", "event"]  # at the socket layer, after each piece of a call
 AT_END = {"syscall": ["syscall"], "legacy": ["syscall", "--disable-feature", "atomic"]}
 BACKENDS = [*HOOKED, *AT_END]  # the last two at the call's end
