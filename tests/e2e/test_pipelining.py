@@ -23,7 +23,7 @@ ROOMY = ["--ring-size", str(64 << 20)]
 MS = 1_000_000
 
 
-@pytest.fixture(params=[*BACKENDS, "event"])
+@pytest.fixture(params=sorted({*BACKENDS, "event"}))
 def backend(request):
     return request.param
 

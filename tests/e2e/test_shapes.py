@@ -81,7 +81,7 @@ class Played:
         )
 
 
-@pytest.fixture(scope="module", params=[*BACKENDS, "event"])
+@pytest.fixture(scope="module", params=sorted({*BACKENDS, "event"}))
 def played(request):
     return Played(request.param)
 
