@@ -86,7 +86,6 @@ static __always_inline int rt_syscall_mmsg(const struct task_struct *task,
 		u32 len = 0;
 
 		u.base = u.nr = 0;
-
 		bpf_probe_read_user(&len, sizeof(len), &vec[i].msg_len);
 		if (!len)
 			continue;
