@@ -128,6 +128,8 @@ int RT_FN(rt_walk_path)(struct rt_conn *c)
 #define RT_WORD_CONTENT	  RT_WORD('c', 'o', 'n', 't', 'e', 'n', 't', '-')
 #define RT_WORD_LENGTH	  RT_WORD('l', 'e', 'n', 'g', 't', 'h', ':', 0)
 #define RT_WORD_TRANSFER  RT_WORD('t', 'r', 'a', 'n', 's', 'f', 'e', 'r')
+#define RT_WORD_ENCODING  RT_WORD('-', 'e', 'n', 'c', 'o', 'd', 'i', 'n')
+#define RT_WORD_CHUNKED	  RT_WORD('g', ':', ' ', 'c', 'h', 'u', 'n', 'k')
 #define RT_LENGTH_DIGITS  24
 
 /* Whether a line may tell where the body ends. It begins within the heads. */
@@ -136,6 +138,17 @@ static __always_inline bool rt_line_tells_body(const struct rt_conn *c, u32 line
 	u64 w = *(const u64 *)(c->x.heads + line) | BYTES(0x20);
 
 	return w == RT_WORD_CONTENT || w == RT_WORD_TRANSFER;
+}
+
+/* "Transfer-Encoding: chunked" of an answer, with no other such field before it. */
+static __always_inline bool rt_line_is_chunked(const struct rt_conn *c, const u8 *at)
+{
+	if (!(c->walk & RT_WALK_ANSWER) || c->req_whole == RT_LENGTH_UNKNOWN ||
+	    c->req_whole == RT_LENGTH_CHUNKS)
+		return false;
+	return (*(const u64 *)(at + 8) | BYTES(0x20)) == RT_WORD_ENCODING &&
+	       (*(const u64 *)(at + 16) | BYTES(0x20)) == RT_WORD_CHUNKED &&
+	       (at[24] | 0x20) == 'e' && (at[25] | 0x20) == 'd' && at[26] == '\r';
 }
 
 /* What it tells of that goes to req_whole (RFC 9112, section 6). Not inlined, and its
@@ -147,11 +160,13 @@ int RT_FN(rt_walk_body)(struct rt_conn *c, u32 line)
 	if (!c || line >= sizeof(c->x.heads))
 		return 0;
 	at = c->x.heads + line;
-	if ((at[0] | 0x20) == 't')
-		c->req_whole = RT_LENGTH_UNKNOWN;
-	else if (((*(const u64 *)(at + 8) | BYTES(0x20)) & ~0ull >> 8) != RT_WORD_LENGTH)
+	if ((at[0] | 0x20) == 't') {
+		c->req_whole = rt_line_is_chunked(c, at) ? RT_LENGTH_CHUNKS : RT_LENGTH_UNKNOWN;
 		return 0;
-	if (c->req_whole == RT_LENGTH_UNKNOWN)
+	}
+	if (((*(const u64 *)(at + 8) | BYTES(0x20)) & ~0ull >> 8) != RT_WORD_LENGTH)
+		return 0;
+	if (c->req_whole == RT_LENGTH_UNKNOWN || c->req_whole == RT_LENGTH_CHUNKS)
 		return 0;
 	c->req_whole = 0;
 	for (u32 i = 0; i < RT_LENGTH_DIGITS; i++) {
@@ -423,6 +438,27 @@ RT_SCALAR u32 rt_sizes_of(u64 request, u64 response)
 			(counter) += (n);                                                          \
 	} while (0)
 
+/* Plain adds are not for two at a time: an interrupt may end a connection, and so count, while
+ * this CPU counts for the same slot. False: that is so; its record tells of it then. */
+static __always_inline bool rt_cell_take(struct rt_cell *cell)
+{
+	if (rt_cfg.shared_cells)
+		return true;
+	if (*(volatile u32 *)&cell->busy)
+		return false;
+	*(volatile u32 *)&cell->busy = 1;
+	barrier();
+	return true;
+}
+
+static __always_inline void rt_cell_give(struct rt_cell *cell)
+{
+	if (rt_cfg.shared_cells)
+		return;
+	barrier();
+	*(volatile u32 *)&cell->busy = 0;
+}
+
 static __always_inline void rt_hist_add(u32 *bins, u32 *over, u32 bin, u64 ns)
 {
 	u32 bound;
@@ -448,7 +484,7 @@ static __always_inline int rt_cells_add(struct rt_conn *c, u32 slot)
 	u64 duration, ttfb;
 	u32 sizes, bin;
 
-	if (!cell || !hist)
+	if (!cell || !hist || !rt_cell_take(cell))
 		return 0;
 	duration = c->x.resp_end - c->x.req_start;
 	ttfb = c->x.resp_start - c->x.req_start;
@@ -457,22 +493,22 @@ static __always_inline int rt_cells_add(struct rt_conn *c, u32 slot)
 		c->sized_resp = c->x.resp_bytes;
 		c->sizes = rt_sizes_of(c->sized_req, c->sized_resp);
 	}
-	sizes = c->sizes;
-	barrier_var(sizes);
-	if (sizes >= RT_ARRAY_SIZE(hist->sizes))
-		return 0;
 	bin = rt_hist_bin(duration);
 	rt_hist_add(hist->duration, hist->duration_over, bin, duration);
 	if (ttfb != duration)
 		bin = rt_hist_bin(ttfb);
 	rt_hist_add(hist->ttfb, hist->ttfb_over, bin, ttfb);
-	RT_ADD(hist->sizes[sizes], 1);
+	sizes = c->sizes;
+	barrier_var(sizes);
+	if (sizes < RT_ARRAY_SIZE(hist->sizes))
+		RT_ADD(hist->sizes[sizes], 1);
 	RT_ADD(cell->ttfb_ns, ttfb);
 	RT_ADD(cell->request_bytes, c->x.req_bytes);
 	RT_ADD(cell->response_bytes, c->x.resp_bytes);
 	/* Last, and never 0: user space looks at this one to know that there is news. */
 	barrier();
 	RT_ADD(cell->duration_ns, duration | 1);
+	rt_cell_give(cell);
 	return 1;
 }
 
@@ -599,8 +635,11 @@ static __always_inline u32 rt_route_find(struct rt_conn *c, u64 key, u32 status)
 	return slot;
 }
 
-/* What neither bends a plain request nor its timing. */
-#define RT_ROUTE_FLAGS (RT_X_REQ_CUT | RT_X_RESP_CUT | RT_X_RESP_BLIND)
+/* What neither bends a plain request nor its timing. The ends of a connection do not: who calls
+ * this has looked at them (whole.bpf.c), or the next request came all the same. */
+#define RT_ROUTE_FLAGS                                                                             \
+	(RT_X_REQ_CUT | RT_X_RESP_CUT | RT_X_RESP_BLIND | RT_X_CLOSED | RT_X_LOCAL_FIN |           \
+	 RT_X_PEER_FIN | RT_X_UNACKED)
 
 int RT_FN(rt_route_count)(struct rt_conn *c)
 {
@@ -626,9 +665,7 @@ int RT_FN(rt_route_count)(struct rt_conn *c)
 	if (!status)
 		return 0;
 	slot = rt_route_find(c, key, status);
-	if (slot) {
-		if (!rt_cells_add(c, slot - 1))
-			return 0;
+	if (slot && rt_cells_add(c, slot - 1)) {
 		if (rt_cfg.samples)
 			rt_sample(c, slot - 1, status);
 		return 1;

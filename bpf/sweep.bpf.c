@@ -3,7 +3,7 @@
  * The sweep, twice a second: iterators over both state maps, run by user space
  * reading them. Where the kernel has none over maps, or refuses them, one over the
  * open files of all processes finds the sockets; and user space walks over the hash
- * map and calls a program for each key. A silent exchange is counted in place (silent.bpf.c),
+ * map and calls a program for each key. A silent exchange is counted in place (whole.bpf.c),
  * or reported with RT_X_IDLE, so that user space can count it when its own framing
  * says it is complete; exchanges in flight are tallied, those that rest every few
  * seconds only; states of sockets that are gone are finished.
@@ -17,8 +17,8 @@
 #include "lib/maps.bpf.h"
 
 #include "lib/capture.bpf.h"
-#include "lib/silent.bpf.h"
 #include "lib/turn.bpf.h"
+#include "lib/whole.bpf.h"
 
 /* What the last call of rt_sweep_call had to tell; only the caller reads it. Mapped:
  * while the kernel copies an element out by a system call, it skips the programs of

@@ -17,6 +17,7 @@
 #include "lib/route.bpf.h"
 #include "lib/stream.bpf.h"
 #include "lib/turn.bpf.h"
+#include "lib/whole.bpf.h"
 
 /* First bytes of a response that a record carries when nothing is in doubt. */
 #define RT_STATUS_LEN 16
@@ -406,7 +407,7 @@ static __always_inline u32 rt_turn_anew(struct rt_conn *c, const struct rt_uio *
 	return row;
 }
 
-/* It spoke before, and answers, or was silent since (silent.bpf.c), or not even that. */
+/* It spoke before, and answers, or was silent since (whole.bpf.c), or not even that. */
 static __always_inline bool rt_turn_known(const struct rt_conn *c)
 {
 	return c->phase == RT_PHASE_RESP || c->x.seq;
@@ -661,6 +662,14 @@ int RT_FN(rt_on_data)(struct rt_conn *c, const struct rt_uio *u, u64 n, u32 dir)
 	return 0;
 }
 
+/* The connection ends the exchange. Not where rt_on_gone() finds that out, rarely: calls
+ * cannot go deeper than from here on. */
+static __always_inline void rt_turn_close(struct rt_conn *c, u64 now)
+{
+	if (!rt_closed_count(c))
+		rt_turn_finish(c, now);
+}
+
 int RT_FN(rt_on_nothing)(struct rt_conn *c, u32 dir, int ret)
 {
 	bool over;
@@ -686,7 +695,7 @@ int RT_FN(rt_on_nothing)(struct rt_conn *c, u32 dir, int ret)
 			c->x.end = bpf_ktime_get_ns();
 		if (over) {
 			c->x.flags |= RT_X_CLOSED;
-			rt_turn_finish(c, c->x.end);
+			rt_turn_close(c, c->x.end);
 		}
 	}
 	rt_conn_unlock(c);
@@ -761,7 +770,7 @@ int RT_FN(rt_on_state)(struct rt_conn *c, int old, int new, int sk_err, u32 buff
 		if (!c->x.end && rt_state_ends(c, new, buffers))
 			c->x.end = now;
 		if (new == RT_TCP_CLOSE && !keep)
-			rt_turn_finish(c, now);
+			rt_turn_close(c, now);
 	}
 	rt_conn_unlock(c);
 	return keep;
@@ -774,10 +783,11 @@ int rt_on_destroy(struct rt_conn *c, int sk_err, u32 buffers)
 
 	if (!c)
 		return 0;
-	/* The close itself was not seen: a program does not nest on one CPU. */
-	if (rt_turn_busy(c) && !(c->x.flags & known))
-		rt_on_state(c, RT_TCP_ESTABLISHED, RT_TCP_CLOSE, sk_err,
-			    buffers & ~RT_BUF_UNREAD);
+	/* The close itself was not seen: a program does not nest on one CPU. Of how it came to
+	 * that, what was seen before may tell. */
+	if (rt_turn_busy(c))
+		rt_on_state(c, c->x.flags & known ? RT_TCP_CLOSE : RT_TCP_ESTABLISHED,
+			    RT_TCP_CLOSE, sk_err, buffers & ~RT_BUF_UNREAD);
 	return rt_on_gone(c);
 }
 

@@ -66,8 +66,10 @@
 	FN(rt_route_count, (), ())                                                      \
 	FN(rt_route_same, (), ())
 
-#define RT_LEGACY_SILENT(FN, UIO)                                                       \
-	FN(rt_silent_count, (), ())
+#define RT_LEGACY_WHOLE(FN, UIO)                                                        \
+	FN(rt_silent_count, (), ())                                                     \
+	FN(rt_chunk, (, u32 to), (, to))                                                \
+	FN(rt_closed_count, (), ())
 
 #define RT_LEGACY_SAMPLE(FN, UIO)                                                       \
 	FN(rt_sample, (, u32 slot, u32 status), (, slot, status))
@@ -119,7 +121,7 @@ RT_LEGACY_TURN(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
 RT_LEGACY_STREAM(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
 RT_LEGACY_FAR(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
 RT_LEGACY_ROUTE(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
-RT_LEGACY_SILENT(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
+RT_LEGACY_WHOLE(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
 RT_LEGACY_SAMPLE(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
 RT_LEGACY_COPY(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
 RT_LEGACY_INFER(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)

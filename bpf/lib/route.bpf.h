@@ -8,6 +8,7 @@
 
 /* Of a body. */
 #define RT_LENGTH_UNKNOWN (~0ull)
+#define RT_LENGTH_CHUNKS  (~0ull - 2) /* of an answer, in chunks and nothing else */
 
 /* What a walk over a head still looks for, and what it has found (rt_conn.walk). */
 enum rt_walk {
@@ -15,6 +16,7 @@ enum rt_walk {
 	RT_WALK_HOST = 1 << 1,	 /* the field Host */
 	RT_WALK_ODD = 1 << 2,	 /* no plain request: only where it ends is wanted */
 	RT_WALK_DIGITS = 1 << 3, /* there are digits in the path */
+	RT_WALK_ANSWER = 1 << 4, /* the head is an answer's */
 };
 
 /* Walks over the lines of a head, from io_pos up to `to`, both counted from the beginning

@@ -83,6 +83,8 @@ struct rt_cell {
 	u64 ttfb_ns;	 /* to first response byte */
 	u64 request_bytes;
 	u64 response_bytes;
+	u32 busy; /* a program on this stripe's CPU is adding; the kernel's own */
+	u32 pad[7]; /* CPUs share no cache line */
 };
 
 /* Counts wrap; user space looks more often than that. */
@@ -98,6 +100,7 @@ struct rt_hist {
 };
 
 _Static_assert(sizeof(struct rt_rule) == 32, "rt_rule layout");
+_Static_assert(sizeof(struct rt_cell) == 64, "rt_cell layout");
 _Static_assert(sizeof(struct rt_hist) % 8 == 0, "rt_hist layout");
 
 /* Whether the service's sample of this kind is due at `now`, one per `every` ns (0: none).

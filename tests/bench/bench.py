@@ -190,9 +190,19 @@ function request() n = n + 1; return wrk.format("GET", "/users/%s" .. n .. "/ord
 """
 
 
+# One request per connection.
+ONCE = 'wrk.headers["Connection"] = "close"'
+
+
 def values(lab, opts, table):
-    """Paths that never repeat: with numbers in them, and with words."""
-    for what, lua in (("numbers", NEVER_TWICE % ""), ("words", NEVER_TWICE % "x")):
+    """Paths that never repeat: with numbers in them, and with words. And connections of which
+    none is used twice."""
+    ways = {
+        "paths of numbers that never repeat": NEVER_TWICE % "",
+        "paths of words that never repeat": NEVER_TWICE % "x",
+        "a connection for each": ONCE,
+    }
+    for what, lua in ways.items():
         cpu, records = [], []
         for _ in range(opts.pairs):
             with Agent(lab, "--backend", opts.backend) as agent:
@@ -201,7 +211,7 @@ def values(lab, opts, table):
                 cpu.append((agent.cpu_ns() - begin) / load.requests)
                 made = promtext.total(agent.metrics(), "redtap_records_total")
                 records.append(made / load.requests)
-        table.add(f"user space CPU, per request, paths of {what} that never repeat",
+        table.add(f"user space CPU, per request, {what}",
                   statistics.median(cpu) / 1000, "{:.2f} us")
         table.add("  records per request", statistics.median(records), "{:.3f}")
 

@@ -46,6 +46,10 @@ class Client:
         length = next(
             (int(x.split(":")[1]) for x in lines if x.lower().startswith("content-length:")), 0
         )
+        if "Transfer-Encoding: chunked" in lines and not head_only:
+            while not self.data.endswith(b"0\r\n\r\n"):
+                self._more()
+            length = len(self.data)
         while len(self.data) < length and not head_only:
             self._more()
         if not head_only:
@@ -318,6 +322,9 @@ RESTING = [
     b"GET /bytes/3000 HTTP/1.1\r\nHost: h\r\n\r\n",
     b"HEAD /bytes/70000 HTTP/1.1\r\nHost: h\r\n\r\n",
     b"POST /upload HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n0123456789",
+    b"GET /chunked/1 HTTP/1.1\r\nHost: h\r\n\r\n",
+    b"GET /chunked/9 HTTP/1.1\r\nHost: h\r\n\r\n",
+    b"GET /chunked/99 HTTP/1.1\r\nHost: h\r\n\r\n",
     b"GET /pause/700 HTTP/1.1\r\nHost: h\r\n\r\n",
 ]
 

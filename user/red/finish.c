@@ -151,6 +151,7 @@ enum verdict {
 	VERDICT_REJECTED, /* not a request after all */
 };
 
+/* What of this bpf/whole.bpf.c finds by itself, it counts in place: by the same rules. */
 static enum verdict judge_silent(struct rt_finisher *f, const struct rt_exchange *x,
 				 const struct rt_op *op)
 {

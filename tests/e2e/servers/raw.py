@@ -3,7 +3,9 @@
 
     raw.py PORT
 
-    GET /any/path?hex=HEX  the bytes HEX stands for; without that a plain 200
+    GET /any/path?hex=HEX  the bytes HEX stands for; without that a plain 200. &fill=N: then N
+                           times 'x'; &tail=HEX: then these; &end=close: then the connection ends;
+                           &end=reset: a little later, by a reset
     GET /exec?NAME         answers 200, then this program is started anew in the same process,
                            with the listener and OTEL_SERVICE_NAME=NAME; the connection ends
 
@@ -11,7 +13,9 @@ One connection at a time; requests have no bodies."""
 
 import os
 import socket
+import struct
 import sys
+import time
 
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -35,8 +39,17 @@ def serve(listener, sock):
         if path == "/exec":
             sock.sendall(PLAIN)
             become(query, listener)
-        is_hex = query.startswith("hex=")
-        sock.sendall(bytes.fromhex(query[len("hex=") :]) if is_hex else PLAIN)
+        wish = dict(pair.split("=") for pair in query.split("&")) if query.startswith("hex=") else {}
+        if wish:
+            fill = b"x" * int(wish.get("fill", 0))
+            sock.sendall(bytes.fromhex(wish["hex"]) + fill + bytes.fromhex(wish.get("tail", "")))
+        else:
+            sock.sendall(PLAIN)
+        if wish.get("end") == "reset":
+            time.sleep(0.02)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if "end" in wish:
+            return
 
 
 def main():

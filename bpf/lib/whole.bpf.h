@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Exchanges that no next request ends: whether their answer is whole; whole.bpf.c does the work. */
+#ifndef REDTAP_WHOLE_BPF_H
+#define REDTAP_WHOLE_BPF_H
+
+#include "lib/maps.bpf.h"
+
+/* Both return 1 when the response is whole and counted, and the exchange over; 0: a record
+ * must tell of it, with what rt_route_count() left in it. */
+
+/* No byte came for a while after the response's last. */
+int rt_silent_count(struct rt_conn *c);
+
+/* The connection is over, and the flags of the exchange say how. */
+int rt_closed_count(struct rt_conn *c);
+
+#endif /* REDTAP_WHOLE_BPF_H */
