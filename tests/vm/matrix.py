@@ -159,6 +159,8 @@ def judge(kernel, backend, got):
         return "RED", cells, "doctor: " + says[1]
     if kernel in KERNELS and ("skips some runs" in says[1]) != (kernel in SKIPS[backend]):
         return "RED", cells, "doctor: " + (says[1] or "nothing of runs that are skipped")
+    if x["ok"] and x["late"]:
+        cells[1] += f", {x['late']} late"
     missing = 2 * REQUESTS - x["server"] - x["client"]
     if says[1] and not x["ok"] and 0 <= missing <= x["skipped"] + x["lost"]:
         cells[1] = f"{x['skipped']} runs skipped"
@@ -256,7 +258,8 @@ def main():
     print_table(["kernel", "backend", "verdict", "requests", "durations", "start",
                  "a request costs" if args.icount else "told after"],
                 rows)
-    print("\n* taken when nothing is said. skips: the kernel skips runs of its programs, as doctor says")
+    print("\n* taken when nothing is said. skips: the kernel skips runs of its programs, as doctor says;"
+          "\nlate: so many ends of connections that the sweep told of, as their programs were skipped")
     print("\nInstructions verified (-: this kernel refuses the program)\n")
     print_table(["program", *versions],
                 [[name, *(("-" if row[0] is None else row[0]) if row else ""

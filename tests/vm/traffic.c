@@ -2,7 +2,8 @@
 /*
  * A server and a client that need nothing but libc: 2,000 requests on 16 open
  * connections over IPv4, IPv6 and a Unix socket, by every call that reads and
- * writes, each end keeping its own account of times. Called by exact.c.
+ * writes, each end keeping its own account of times. Some of the connections are
+ * closed by the server after each answer, and made anew. Called by exact.c.
  */
 #include "traffic.h"
 
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #define MAX_FD 256
+#define CLOSE  "Connection: close\r\n"
 
 const struct kind_row kinds[NR_KINDS] = {
 	[OK] = {"/ok", 200, 0},
@@ -31,6 +33,8 @@ const struct kind_row kinds[NR_KINDS] = {
 /* One state per descriptor, for either end. */
 static struct conn {
 	bool used;
+	bool once; /* for one request: the server closes it */
+	bool over; /* that was answered */
 	enum kind kind;
 	unsigned int way;  /* which calls move the bytes */
 	unsigned int next; /* client: its next request's number */
@@ -154,6 +158,10 @@ static void answer(int fd, struct account *a)
 		return;
 	out = now_ns();
 	add(a, c, in, out);
+	if (c->once) {
+		close(fd);
+		c->used = false;
+	}
 }
 
 /* Whether a whole head has come; the times kept are those of its first read. */
@@ -188,6 +196,7 @@ static void served(int fd, struct account *a)
 	if (!whole)
 		return;
 	c->have = 0;
+	c->once = strstr(c->buf, CLOSE) != NULL;
 	for (int k = 0; k < NR_KINDS; k++) {
 		size_t len = strlen(kinds[k].path);
 
@@ -263,8 +272,8 @@ static int ask(int fd)
 	c->next += NR_CONNS;
 	c->have = 0;
 	n = snprintf(text, sizeof(text),
-		     "GET %s HTTP/1.1\r\nHost: guest.example\r\nUser-Agent: traffic\r\n\r\n",
-		     kinds[c->kind].path);
+		     "GET %s HTTP/1.1\r\nHost: guest.example\r\nUser-Agent: traffic\r\n%s\r\n",
+		     kinds[c->kind].path, c->once ? CLOSE : "");
 	c->in = now_ns();
 	if (put(fd, c->way, text, (size_t)n) != n)
 		return -EIO;
@@ -286,6 +295,17 @@ static int connect_one(unsigned int i)
 	memset(&conns[fd], 0, sizeof(conns[fd]));
 	conns[fd].used = true;
 	conns[fd].way = conns[fd].next = i;
+	conns[fd].once = i % 4 == 3 || i % 8 == 6; /* of each family */
+	return fd;
+}
+
+/* The server closed it. Returns the descriptor of the one that takes its place. */
+static int connect_anew(unsigned int next)
+{
+	int fd = connect_one(next % NR_CONNS);
+
+	if (fd >= 0)
+		conns[fd].next = next;
 	return fd;
 }
 
@@ -314,13 +334,24 @@ int traffic__request(struct account *a)
 			uint64_t in, out;
 
 			if (!take(fd, &in, &out)) {
-				if (!conns[fd].used)
+				if (conns[fd].used)
+					continue;
+				if (!conns[fd].over)
 					return -ECONNRESET;
+				if (conns[fd].next >= NR_REQUESTS)
+					continue;
+				fd = connect_anew(conns[fd].next);
+				if (fd < 0)
+					return fd;
+				watch(ep, fd);
+				if (ask(fd))
+					return -EIO;
 				continue;
 			}
 			add(a, &conns[fd], in, out);
 			done++;
-			if (conns[fd].next < NR_REQUESTS && ask(fd))
+			conns[fd].over = conns[fd].once;
+			if (!conns[fd].once && conns[fd].next < NR_REQUESTS && ask(fd))
 				return -EIO;
 		}
 	}
