@@ -166,12 +166,18 @@ static void compare(const char *side, const struct told *t, const struct account
 	}
 }
 
-/* Ends of connections, which an interrupt may bring in the middle of another program on perf's
- * events. The sweep tells of what such a program did not (bpf/README.md), and counts and
- * durations must be right all the same. */
+/* Changes of a connection's state, which an interrupt may bring in the middle of another such
+ * program. What comes later tells of them (bpf/README.md), and counts and durations must be
+ * right all the same. */
 static bool told_late(const char *program)
 {
-	return strcmp(program, "rt_event_state") == 0 || strcmp(program, "rt_event_gone") == 0;
+	static const char *const programs[] = {"rt_sock_state", "rt_sys_state", "rt_event_state",
+					       "rt_event_gone"};
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+		if (strcmp(program, programs[i]) == 0)
+			return true;
+	return false;
 }
 
 /* Hits that the kernel itself kept from redtap's programs, as one of them was

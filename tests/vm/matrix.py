@@ -259,7 +259,7 @@ def main():
                  "a request costs" if args.icount else "told after"],
                 rows)
     print("\n* taken when nothing is said. skips: the kernel skips runs of its programs, as doctor says;"
-          "\nlate: so many ends of connections that the sweep told of, as their programs were skipped")
+          "\nlate: so many changes of a connection's state whose program was skipped; what followed told of them")
     print("\nInstructions verified (-: this kernel refuses the program)\n")
     print_table(["program", *versions],
                 [[name, *(("-" if row[0] is None else row[0]) if row else ""
