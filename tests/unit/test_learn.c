@@ -114,7 +114,12 @@ static void expect(struct what *w, const struct k_request *q)
 	one.ttfb[k_bucket(k_bounds, RT_NR_DURATION_BOUNDS, q->ttfb)] = 1;
 	one.request_size[k_bucket(k_sizes, RT_NR_SIZE_BOUNDS, q->request)] = 1;
 	one.response_size[k_bucket(k_sizes, RT_NR_SIZE_BOUNDS, q->response)] = 1;
-	one.sums = (struct rt_cell){q->duration | 1, q->ttfb, q->request, q->response};
+	one.sums = (struct rt_cell){
+		.duration_ns = q->duration | 1,
+		.ttfb_ns = q->ttfb,
+		.request_bytes = q->request,
+		.response_bytes = q->response,
+	};
 	add_counts(&w->want, &one);
 }
 
