@@ -15,14 +15,14 @@ static __always_inline int rt_event_op(const struct trace_event_raw_sock_msg_len
 				       bool blind)
 {
 	const struct sock *sk = e->sk;
-	struct task_struct *task = rt_task();
-	u32 pid = rt_task_id(task) >> 32;
+	struct rt_op op = rt_op_of(rt_task());
+	u32 pid = op.u.pid_tgid >> 32;
 	struct socket *socket;
 	struct rt_conn *c;
 	struct file *file;
 	int ret = e->ret;
 
-	if (ret == -RT_EAGAIN || rt_scope_out(task, pid) ||
+	if (ret == -RT_EAGAIN || rt_scope_out(op.u.process, pid) ||
 	    !rt_sock_is_stream(e->family, BPF_CORE_READ(sk, sk_type), e->protocol))
 		return 0;
 	/* The kernel's own sockets have no file; the caller's buffer is not theirs. */
@@ -32,7 +32,7 @@ static __always_inline int rt_event_op(const struct trace_event_raw_sock_msg_len
 		return 0;
 	c = rt_hash_conn(sk, socket, pid, ret > 0);
 	if (c && rt_op_moved(c, sk, dir, ret))
-		rt_op_data(c, task, file, dir, ret, blind);
+		rt_op_data(c, &op, file, dir, ret, blind);
 	return 0;
 }
 

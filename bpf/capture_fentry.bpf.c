@@ -67,7 +67,7 @@ static __always_inline int rt_fe_enter(const struct msghdr *msg)
 	u64 id = rt_task_id(task);
 	struct rt_uio u = {.pid_tgid = id};
 
-	if (rt_scope_out(task, id >> 32))
+	if (rt_scope_task_out(task, id >> 32))
 		return 0;
 	rt_uio_from_iter(&u, &msg->msg_iter);
 	bpf_map_update_elem(&rt_calls, &id, &u, BPF_ANY);
@@ -96,7 +96,7 @@ static __always_inline int rt_fe_exit(struct sock *sk, bool hashed, u8 dir, int 
 	struct rt_conn *c;
 
 	rt_fe_leave(&u, u.pid_tgid);
-	if (rt_scope_out(task, u.pid_tgid >> 32))
+	if (rt_scope_out(u.process, u.pid_tgid >> 32))
 		return 0;
 	if (ret == -RT_EAGAIN || (dir == RT_RECV && (flags & RT_MSG_ASIDE)))
 		return 0;

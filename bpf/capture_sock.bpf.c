@@ -13,20 +13,20 @@
 static __always_inline int rt_sock_op(struct sock *sk, u8 dir, int ret, bool blind)
 {
 	u16 family = sk->__sk_common.skc_family;
-	struct task_struct *task;
 	const struct file *file;
 	struct rt_conn *c;
+	struct rt_op op;
 	u32 pid;
 
 	if (ret == -RT_EAGAIN || !rt_sock_is_stream(family, sk->sk_type, sk->sk_protocol))
 		return 0;
-	task = rt_task();
-	pid = rt_task_id(task) >> 32;
-	if (rt_scope_out(task, pid))
+	op = rt_op_of(rt_task());
+	pid = op.u.pid_tgid >> 32;
+	if (rt_scope_out(op.u.process, pid))
 		return 0;
 	c = rt_op_conn(sk, family == RT_AF_UNIX, pid, dir, ret, &file);
 	if (c)
-		rt_op_data(c, task, file, dir, ret, blind);
+		rt_op_data(c, &op, file, dir, ret, blind);
 	return 0;
 }
 

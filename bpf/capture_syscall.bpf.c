@@ -38,7 +38,7 @@ static __noinline struct rt_conn *rt_syscall_conn(const struct task_struct *task
 	struct socket *socket;
 	struct sock *sk;
 
-	if (rt_scope_out(task, pid))
+	if (rt_scope_task_out(task, pid))
 		return NULL;
 	socket = rt_socket_of_fd(task, fd);
 	if (!socket)

@@ -46,7 +46,7 @@ int RT_FN(rt_uio_gather)(struct rt_conn *c, const struct rt_uio *u, u32 to_probe
 
 /* What of an iovec's last bytes lies in this entry, which begins at io_pos: into io_tail.
  * Returns 1 when that was the last of n bytes, 0 to go on, -1 when they cannot be read. */
-int RT_FN(rt_uio_tail_entry)(struct rt_conn *c, const struct rt_uio *u, u64 n, u32 i)
+int RT_FN_APART(rt_uio_tail_entry)(struct rt_conn *c, const struct rt_uio *u, u64 n, u32 i)
 {
 	u64 first = n - RT_TAIL_MAX, begin, end, from, len, piece = 0;
 	struct iovec v;

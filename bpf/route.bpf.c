@@ -68,8 +68,7 @@ static __always_inline u64 rt_path_ends(u64 w)
 /*
  * The method and the path, up to what ends it. Leaves their hash in head_hash, that of
  * the method in other_hash, and in path_to up to where it came. Bytes behind what was
- * captured are looked at too, but for nothing. A function of its own: the verifier follows
- * each place where a path may end up to the function's end.
+ * captured are looked at too, but for nothing.
  */
 int RT_FN(rt_walk_path)(struct rt_conn *c)
 {
@@ -95,6 +94,7 @@ int RT_FN(rt_walk_path)(struct rt_conn *c)
 		at = i * 8;
 		if (at >= len)
 			break;
+		*(volatile u16 *)&c->path_to = at;
 		if (i) {
 			w = *(const u64 *)(c->x.heads + at);
 			ends = rt_path_ends(w);
@@ -108,6 +108,8 @@ int RT_FN(rt_walk_path)(struct rt_conn *c)
 		c->path_to = len;
 		return 0;
 	}
+	/* Read back: to the verifier, all places where a path may end are one then. */
+	at = *(volatile u16 *)&c->path_to;
 	lowest = ends & -ends;
 	c->head_hash = rt_mix(rt_mix(hash, w & ((lowest >> 7) - 1)), lowest + (at >> 3));
 	if (digits | (rt_bytes_digit(w) & ((lowest >> 7) - 1)))
@@ -232,7 +234,7 @@ int RT_FN(rt_walk_line)(struct rt_conn *c, u32 line)
 
 /* Of so many words and lines a head may consist: rounds of steps, in two functions for the
  * reason of lock.bpf.c. */
-#define RT_WALK_STEPS  16
+#define RT_WALK_STEPS  8
 #define RT_WALK_ROUNDS (RT_RESP_HEAD_MAX / 4 / RT_WALK_STEPS)
 
 /* What a round leads to. */
@@ -693,19 +695,22 @@ int rt_route_lost(struct rt_conn *c)
 static __always_inline bool rt_same_all(const struct rt_conn *c, u32 len)
 {
 	u64 differ;
-	u32 i;
+	u32 at;
 
 	if (len != c->x.req_len)
 		return false;
-	for (i = 0; i < RT_REQ_HEAD_MAX / 8; i++) {
+	for (u32 i = 0; i < RT_REQ_HEAD_MAX / 8; i++) {
 		if (i >= len / 8)
 			break;
 		if (c->probe[i] != *(const u64 *)(c->x.heads + i * 8))
 			return false;
 	}
-	if (!(len & 7) || i >= RT_REQ_HEAD_MAX / 8)
+	/* Read back, as in rt_walk_path(). */
+	len = *(const volatile u32 *)&c->fresh;
+	if (!(len & 7))
 		return true;
-	differ = c->probe[i] ^ *(const u64 *)(c->x.heads + i * 8);
+	at = len & (RT_REQ_HEAD_MAX - 8);
+	differ = *(const u64 *)((const u8 *)c->probe + at) ^ *(const u64 *)(c->x.heads + at);
 	return !(differ << (64 - 8 * (len & 7)));
 }
 

@@ -141,10 +141,10 @@ int RT_FN(rt_stream_op)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 sk
 	return 0;
 }
 
-/* Whether a row fits as many of the 16 bytes as there are. Not inlined, for Linux 6.1's
- * verifier. 0: it does not; 1: and is a request; 2: of another protocol; 3: or as little
+/* Whether a row fits as many of the 16 bytes as there are. Not inlined, or the verifier
+ * follows each row with what is in it. 0: it does not; 1: and is a request; 2: of another protocol; 3: or as little
  * as this says nothing yet. `doubt`: a few letters are not enough, as they may be a body. */
-RT_SCALAR int rt_stream_row(u64 d0, u64 d1, u32 have, u32 row, u32 doubt)
+RT_SCALAR __noinline int rt_stream_row(u64 d0, u64 d1, u32 have, u32 row, u32 doubt)
 {
 	const struct rt_sig *sig;
 	u64 differ, m0 = ~0ull, m1 = ~0ull;
@@ -184,7 +184,7 @@ RT_SCALAR int rt_stream_begins(u64 d0, u64 d1, u32 have, u32 doubt)
 	return 0;
 }
 
-int RT_FN(rt_stream_piece)(struct rt_conn *c, const struct rt_uio *u)
+int RT_FN_APART(rt_stream_piece)(struct rt_conn *c, const struct rt_uio *u)
 {
 	if (!c || !u)
 		return 0;

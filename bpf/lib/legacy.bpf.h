@@ -17,7 +17,7 @@
 #ifndef RT_LEGACY
 
 #define RT_FN(f) f
-/* One that the compiler would put into its only caller. */
+/* One that the compiler would put into its callers, to be verified with each. */
 #define RT_FN_APART(f) __noinline f
 
 #else

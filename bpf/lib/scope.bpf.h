@@ -22,22 +22,22 @@ static __always_inline bool rt_outs_kept(void)
 	return !rt_cfg.stack_size && (rt_cfg.nr_pids || rt_cfg.nr_exes);
 }
 
-/* Never 0. */
-static __always_inline u64 rt_out_mark(const struct task_struct *task, u32 pid)
+/* Never 0. process: rt_task_identity(). */
+static __always_inline u64 rt_out_mark(u64 process, u32 pid)
 {
-	return ((rt_task_identity(task) ^ pid) * 0x9e3779b97f4a7c15ull) | 1;
+	return ((process ^ pid) * 0x9e3779b97f4a7c15ull) | 1;
 }
 
-static __always_inline bool rt_scope_out(const struct task_struct *task, u32 pid)
+static __always_inline bool rt_scope_out(u64 process, u32 pid)
 {
 	return rt_outs_kept() &&
-	       rt_outs[pid & (RT_SCOPE_OUTS_MAX - 1)] == rt_out_mark(task, pid);
+	       rt_outs[pid & (RT_SCOPE_OUTS_MAX - 1)] == rt_out_mark(process, pid);
 }
 
-static __always_inline void rt_scope_put_out(u32 pid)
+/* The same of a task that nothing was read of yet. */
+static __always_inline bool rt_scope_task_out(const struct task_struct *task, u32 pid)
 {
-	if (rt_outs_kept())
-		rt_outs[pid & (RT_SCOPE_OUTS_MAX - 1)] = rt_out_mark(rt_task(), pid);
+	return rt_outs_kept() && rt_scope_out(rt_task_identity(task), pid);
 }
 
 static __always_inline bool rt_scope_port(u16 port)
@@ -51,84 +51,14 @@ static __always_inline bool rt_scope_port(u16 port)
 	return false;
 }
 
-/* A new executable: ask user space once, and wake it. Out of scope until it answers. */
-static __always_inline bool rt_scope_exe(u32 pid)
-{
-	const struct mm_struct *mm = RT_TASK_READ(rt_task(), mm);
-	u8 asked = RT_VERDICT_ASKED;
-	struct rt_exe_key key = {};
-	struct rt_exe_event *ev;
-	const struct inode *inode;
-	const struct super_block *sb;
-	const struct file *file;
-	u8 *verdict;
+/* scope.bpf.c. Scalars alone, so that they are verified once, and not on each way to them:
+ * on these ways a process is looked at anew, which is rare. */
 
-	file = RT_TASK_READ(mm, exe_file);
-	inode = RT_TASK_READ(file, f_inode);
-	sb = RT_TASK_READ(inode, i_sb);
-	key.ino = RT_TASK_READ(inode, i_ino);
-	key.dev = RT_TASK_READ(sb, s_dev);
-	verdict = bpf_map_lookup_elem(&rt_exes, &key);
-	if (verdict) {
-		if (*verdict == RT_VERDICT_OUT)
-			rt_scope_put_out(pid);
-		return *verdict == RT_VERDICT_IN;
-	}
-
-	ev = bpf_ringbuf_reserve(&rt_ring, sizeof(*ev), 0);
-	if (!ev) {
-		rt_stat_inc(RT_STAT_LOST_RING_FULL);
-		return false;
-	}
-	bpf_map_update_elem(&rt_exes, &key, &asked, BPF_NOEXIST);
-	*ev = (struct rt_exe_event){
-		.type = RT_EV_EXE,
-		.size = sizeof(*ev),
-		.pid = pid,
-		.dev = key.dev,
-		.ino = key.ino,
-	};
-	rt_stat_inc(RT_STAT_RECORDS);
-	bpf_ringbuf_submit(ev, BPF_RB_FORCE_WAKEUP);
-	return false;
-}
-
-/* By its number in redtap's own pid namespace, which may not be the initial one. */
-static __always_inline bool rt_scope_self(u32 pid)
-{
-	struct bpf_pidns_info ns = {};
-
-	if (!rt_cfg.self_ns_ino)
-		return pid == rt_cfg.self_tgid;
-	return !bpf_get_ns_current_pid_tgid(rt_cfg.self_ns_dev, rt_cfg.self_ns_ino, &ns,
-					    sizeof(ns)) &&
-	       ns.tgid == rt_cfg.self_tgid;
-}
-
-static __always_inline bool rt_scope_process(u32 pid)
-{
-	if (rt_scope_self(pid))
-		return false;
-	if (rt_cfg.nr_pids && !bpf_map_lookup_elem(&rt_pids, &pid)) {
-		rt_scope_put_out(pid);
-		return false;
-	}
-	if (rt_cfg.nr_cgroups) {
-		bool in = false;
-
-		for (u32 i = 0; i < RT_SCOPE_CGROUP_MAX && i < rt_cfg.nr_cgroups; i++) {
-			if (bpf_current_task_under_cgroup(&rt_cgroups, i) == 1) {
-				in = true;
-				break;
-			}
-		}
-		if (!in)
-			return false;
-	}
-	if (rt_cfg.nr_exes && !rt_scope_exe(pid))
-		return false;
-	return true;
-}
+/* Whether the current process is in scope, as far as it goes by processes. */
+int rt_scope_process(u32 pid);
+/* Whether its executable is; user space is asked about a new one, which is out of scope until
+ * it answers. */
+int rt_scope_exe(u32 pid);
 
 /* `typed`: the verifier knows what sk is, so that it is read without a call. */
 #define RT_SCOPE_READ(sk, typed, field) ((typed) ? (sk)->field : BPF_CORE_READ(sk, field))

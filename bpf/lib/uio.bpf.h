@@ -95,10 +95,9 @@ static RT_INLINE u64 rt_mmsg_entry(struct rt_conn *c, u64 vec, u32 vlen, u32 tid
 	return (u64)&entry[idx];
 }
 
-/* The file behind a descriptor of the current task; NULL: none. */
-static __always_inline struct file *rt_file_of_fd(const struct task_struct *task, u32 fd)
+/* The file behind a descriptor; NULL: none. */
+static __always_inline struct file *rt_file_of_fd(const struct files_struct *files, u32 fd)
 {
-	struct files_struct *files = RT_TASK_READ(task, files);
 	struct fdtable *fdt = RT_TASK_READ(files, fdt);
 	struct file *file = NULL;
 

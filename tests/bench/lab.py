@@ -175,10 +175,9 @@ class Lab(Space):
         return Load(requests, requests / rate if rate else float(done.group(2)) * unit,
                     sum(map(int, errors.groups())) if errors else 0)
 
-    def hooks(self, backend, *args, seconds=None):
-        """Programs of empty.bpf.c on a backend's hooks, around a load run; args: none, or
-        a pid, which "least" may follow -> (runs, ns), or (hits of pid, hits of all); and
-        the load."""
+    def attach(self, backend, *args):
+        """Programs of empty.bpf.c on a backend's hooks until detach(); args: none, or a pid,
+        which "least" may follow."""
         command = [str(self.build / "bench/empty_cost"), str(self.build / "bench/empty.bpf.o"),
                    backend, *map(str, args)]
         if not os.path.exists("/sys/kernel/tracing/events"):
@@ -187,9 +186,18 @@ class Lab(Space):
         child = self.spawn(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         if child.stdout.readline() != "ready\n":
             raise LabError("empty_cost did not get ready")
+        return child
+
+    @staticmethod
+    def detach(child):
+        """-> (runs, ns), or, where attach() had a pid, (hits of pid, hits of all)"""
+        return tuple(map(int, child.communicate()[0].split()))
+
+    def hooks(self, backend, *args, seconds=None):
+        """attach(), a load run, detach() -> the two numbers, and the load"""
+        child = self.attach(backend, *args)
         load = self.wrk(seconds)
-        first, second = map(int, child.communicate()[0].split())
-        return first, second, load
+        return *self.detach(child), load
 
 
 class Agent:
