@@ -3,7 +3,7 @@
 #include "lib/maps.bpf.h"
 
 /* What the loader set; frozen at load. */
-const volatile struct rt_bpf_cfg rt_cfg = {
+const struct rt_bpf_cfg rt_cfg = {
 	.ring_wake = 1 << 20,
 	.ring_keep = 3 << 19,
 	.idle_ns = 400000000,

@@ -187,7 +187,7 @@ extern struct rt_hists_map rt_hists SEC(".maps");
 extern struct rt_samplers_map rt_samplers SEC(".maps");
 extern struct rt_sampler_of_map rt_sampler_of SEC(".maps");
 
-extern const volatile struct rt_bpf_cfg rt_cfg;
+extern const struct rt_bpf_cfg rt_cfg;
 /* Moves whenever a rule is deleted or must be looked up anew; user space writes it. */
 extern volatile u32 rt_rules_moved;
 /* States that were put into rt_conns. While it stands still, an empty map stays so. */
