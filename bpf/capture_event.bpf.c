@@ -15,13 +15,15 @@ static __always_inline int rt_event_op(const struct trace_event_raw_sock_msg_len
 				       bool blind)
 {
 	const struct sock *sk = e->sk;
-	struct rt_op op = rt_op_of(rt_task());
-	u32 pid = op.u.pid_tgid >> 32;
 	struct socket *socket;
 	struct rt_conn *c;
 	struct file *file;
+	struct rt_op op;
 	int ret = e->ret;
+	u32 pid;
 
+	rt_op_init(&op, rt_task());
+	pid = op.u.pid_tgid >> 32;
 	if (ret == -RT_EAGAIN || rt_scope_out(op.u.process, pid) ||
 	    !rt_sock_is_stream(e->family, BPF_CORE_READ(sk, sk_type), e->protocol))
 		return 0;

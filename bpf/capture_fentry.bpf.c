@@ -91,10 +91,11 @@ static __always_inline void rt_fe_leave(struct rt_uio *u, u64 id)
 static __always_inline int rt_fe_exit(struct sock *sk, bool hashed, u8 dir, int ret, u32 flags)
 {
 	struct task_struct *task = rt_task();
-	struct rt_uio u = rt_uio_of(task);
 	const struct file *file;
 	struct rt_conn *c;
+	struct rt_uio u;
 
+	rt_uio_init(&u, task);
 	rt_fe_leave(&u, u.pid_tgid);
 	if (rt_scope_out(u.process, u.pid_tgid >> 32))
 		return 0;

@@ -20,7 +20,7 @@ static __always_inline int rt_sock_op(struct sock *sk, u8 dir, int ret, bool bli
 
 	if (ret == -RT_EAGAIN || !rt_sock_is_stream(family, sk->sk_type, sk->sk_protocol))
 		return 0;
-	op = rt_op_of(rt_task());
+	rt_op_init(&op, rt_task());
 	pid = op.u.pid_tgid >> 32;
 	if (rt_scope_out(op.u.process, pid))
 		return 0;

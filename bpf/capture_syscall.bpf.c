@@ -53,9 +53,11 @@ static __noinline struct rt_conn *rt_syscall_conn(const struct task_struct *task
 static __always_inline int rt_syscall_op(const struct task_struct *task, const struct pt_regs *regs,
 					 u32 fd, u8 dir, long ret, bool blind)
 {
-	struct rt_uio u = rt_uio_of(task);
-	struct rt_conn *c = rt_syscall_conn(task, fd, u.pid_tgid >> 32, ret > 0);
+	struct rt_conn *c;
+	struct rt_uio u;
 
+	rt_uio_init(&u, task);
+	c = rt_syscall_conn(task, fd, u.pid_tgid >> 32, ret > 0);
 	if (!c || !rt_op_moved(c, (void *)c->sk, dir, ret))
 		return 0;
 	u.dropped = blind;
@@ -70,9 +72,11 @@ static __always_inline int rt_syscall_mmsg(const struct task_struct *task,
 					   const struct pt_regs *regs, u32 fd, u8 dir, long ret)
 {
 	const struct mmsghdr *vec = (void *)RT_REGS_ARG2(regs);
-	struct rt_uio u = rt_uio_of(task);
-	struct rt_conn *c = rt_syscall_conn(task, fd, u.pid_tgid >> 32, ret > 0);
+	struct rt_conn *c;
+	struct rt_uio u;
 
+	rt_uio_init(&u, task);
+	c = rt_syscall_conn(task, fd, u.pid_tgid >> 32, ret > 0);
 	if (!c)
 		return 0;
 	if (ret <= 0) {
@@ -136,11 +140,14 @@ int rt_sys_splice(struct syscall_exit_ctx *ctx)
 {
 	struct task_struct *task = rt_task();
 	const struct pt_regs *regs = rt_task_regs(task);
+	/* Read once: the compiler would keep its address, and the verifier wants the
+	 * context's own. */
+	long ret = ctx->ret;
 
-	if (ctx->ret <= 0)
+	if (ret <= 0)
 		return 0;
-	rt_syscall_op(task, regs, RT_REGS_ARG1(regs), RT_RECV, ctx->ret, true);
-	return rt_syscall_op(task, regs, RT_REGS_ARG3(regs), RT_SEND, ctx->ret, true);
+	rt_syscall_op(task, regs, RT_REGS_ARG1(regs), RT_RECV, ret, true);
+	return rt_syscall_op(task, regs, RT_REGS_ARG3(regs), RT_SEND, ret, true);
 }
 
 SEC("?raw_tp/inet_sock_set_state")

@@ -426,7 +426,7 @@ static __always_inline void rt_route_form(struct rt_conn *c)
 	c->head_hash = rt_form_segment(c->form_hash, c->form_before, c->forms, c->form_len);
 }
 
-RT_SCALAR u32 rt_sizes_of(u64 request, u64 response)
+RT_SCALAR __noinline u32 rt_sizes_of(u64 request, u64 response)
 {
 	return rt_size_bucket(request) * (RT_NR_SIZE_BOUNDS + 1) + rt_size_bucket(response);
 }
@@ -575,7 +575,7 @@ static __always_inline u64 rt_rule_use(struct rt_rule *rule, u64 slot)
 }
 
 /* The slot of the rule for this key and status, plus one; 0: there is none. */
-RT_SCALAR u32 rt_rule_slot(u64 key, u32 status)
+RT_SCALAR __noinline u32 rt_rule_slot(u64 key, u32 status)
 {
 	struct rt_rule *rule = bpf_map_lookup_elem(&rt_rules, &key);
 

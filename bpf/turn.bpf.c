@@ -60,19 +60,25 @@ int RT_FN(rt_turn_finish)(struct rt_conn *c, u64 now)
 	return 0;
 }
 
-static __always_inline void rt_turn_owner(struct rt_conn *c, u64 pid_tgid)
+/* Not inlined, like all that is rare behind what each request takes: see rt_storage_decide(). */
+static __noinline int rt_turn_new_owner(struct rt_conn *c, u32 pid)
 {
-	u32 pid = pid_tgid >> 32;
-
-	c->x.tid = (u32)pid_tgid;
-	if (c->x.pid == pid)
-		return;
 	c->x.pid = pid;
 	bpf_get_current_comm(c->x.comm, sizeof(c->x.comm));
 	if (c->noted_pid != pid) {
 		c->noted_pid = pid;
 		rt_proc_note(pid, c->x.netns);
 	}
+	return 0;
+}
+
+static __always_inline void rt_turn_owner(struct rt_conn *c, u64 pid_tgid)
+{
+	u32 pid = pid_tgid >> 32;
+
+	c->x.tid = (u32)pid_tgid;
+	if (c->x.pid != pid)
+		rt_turn_new_owner(c, pid);
 }
 
 /* Another process than last time, perhaps by exec: it has to be announced anew. */
@@ -101,7 +107,7 @@ static __always_inline void rt_turn_take(struct rt_conn *c, u32 len)
 /* A request was recognised in the unclaimed turn; its first bytes are in probe. */
 static __always_inline void rt_turn_begin(struct rt_conn *c, u32 row, u32 probed, u64 pid_tgid)
 {
-	const volatile struct rt_sig *sig = &rt_cfg.req_sigs[rt_row_index(row)];
+	const struct rt_sig *sig = &rt_cfg.req_sigs[rt_row_index(row)];
 	struct rt_exchange *x = &c->x;
 
 	rt_stat_inc_task(RT_STAT_EXCHANGES_STARTED);
@@ -216,17 +222,22 @@ int rt_turn_tail(struct rt_conn *c, const struct rt_uio *u, u64 n, u32 had)
 	return 0;
 }
 
-/* An interim response came in a turn of its own, and now the next one begins. */
-static __always_inline void rt_turn_interim_over(struct rt_conn *c)
+/* An interim response came in a turn of its own, and now comes the final one, another
+ * interim one, or more of this one. */
+static __noinline int rt_turn_behind_interim(struct rt_conn *c, const struct rt_uio *u)
 {
 	struct rt_exchange *x = &c->x;
+	u64 data[2] = {};
 
+	if (rt_uio_peek(data, u) || !rt_infer(c, data, RT_SIG_LEN, true))
+		return 0;
 	x->flags |= RT_X_INTERIM;
 	x->interim_bytes = x->resp_bytes;
 	x->resp_len = 0;
 	x->resp_start = 0;
 	x->tail_len = 0;
 	c->resp_kind = RT_SIG_NONE;
+	return 0;
 }
 
 /*
@@ -234,7 +245,7 @@ static __always_inline void rt_turn_interim_over(struct rt_conn *c)
  * final one has begun, by the same operation or by one too small to tell. An
  * interim response is a head alone, so it ends with an empty line.
  */
-static __always_inline bool rt_turn_mixed(struct rt_conn *c)
+static __noinline bool rt_turn_mixed(struct rt_conn *c)
 {
 	u32 from = c->x.req_len, to = from + c->x.resp_len;
 	u64 whole = c->req_whole;
@@ -249,6 +260,17 @@ static __always_inline bool rt_turn_mixed(struct rt_conn *c)
 	return ends && c->io_pos < to;
 }
 
+/* The row that fits a response's first bytes, plus one; 0: none. */
+static __noinline u32 rt_turn_resp_row(struct rt_conn *c, u64 d0, u64 d1, u32 have)
+{
+	u64 data[2] = {d0, d1};
+	u32 row = rt_infer(c, data, have, true);
+
+	if (row)
+		c->resp_row = rt_cfg.resp_sigs[rt_row_index(row)].flags & RT_SIG_SUCCESS ? row : 0;
+	return row;
+}
+
 /* Decides what the response turn is, from its captured head. Returns the row's flags. */
 static __always_inline u8 rt_turn_classify(struct rt_conn *c, const u64 *data, u32 have)
 {
@@ -259,13 +281,9 @@ static __always_inline u8 rt_turn_classify(struct rt_conn *c, const u64 *data, u
 	if (!row ||
 	    !rt_sig_match((const struct rt_sig *)&rt_cfg.resp_sigs[rt_row_index(row)], data,
 			  have)) {
-		row = rt_infer(c, data, have, true);
+		row = rt_turn_resp_row(c, data[0], data[1], have);
 		if (!row)
 			return 0;
-		c->resp_row = rt_cfg.resp_sigs[rt_row_index(row)].flags &
-					      RT_SIG_SUCCESS ?
-				      row :
-				      0;
 	}
 	c->resp_kind = rt_cfg.resp_sigs[rt_row_index(row)].kind;
 	return rt_cfg.resp_sigs[rt_row_index(row)].flags;
@@ -274,19 +292,16 @@ static __always_inline u8 rt_turn_classify(struct rt_conn *c, const u64 *data, u
 int RT_FN(rt_turn_response_bytes)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now)
 {
 	struct rt_exchange *x;
-	u64 data[2] = {};
 	u8 flags = 0;
 	u32 len, off;
+	u64 data[2];
 
 	if (!c || !u)
 		return 0;
 	x = &c->x;
 
-	if (c->resp_kind == RT_SIG_INTERIM) {
-		/* The final response, another interim one, or more of this one? */
-		if (n >= RT_SIG_LEN && !rt_uio_peek(data, u) && rt_infer(c, data, RT_SIG_LEN, true))
-			rt_turn_interim_over(c);
-	}
+	if (c->resp_kind == RT_SIG_INTERIM && n >= RT_SIG_LEN)
+		rt_turn_behind_interim(c, u);
 	if (c->phase == RT_PHASE_REQ) {
 		c->phase = RT_PHASE_RESP;
 		rt_turn_answers(c, u);
@@ -354,10 +369,8 @@ static __always_inline void rt_count_bytes(struct rt_conn *c, u64 n)
 		c->uncounted += n;
 		if (c->uncounted >= RT_UNCOUNTED_MAX)
 			rt_turn_count(c);
-	} else if (c->opaque) {
-		rt_stat_add(RT_STAT_BYTES_OPAQUE, n);
 	} else {
-		rt_stat_add(RT_STAT_BYTES_UNKNOWN, n);
+		rt_stat_add(c->opaque ? RT_STAT_BYTES_OPAQUE : RT_STAT_BYTES_UNKNOWN, n);
 	}
 }
 
@@ -375,15 +388,16 @@ static __always_inline bool rt_row_vague(u32 row)
 	return rt_cfg.req_sigs[rt_row_index(row)].flags & RT_SIG_VAGUE;
 }
 
+#define RT_ROW_ANEW 0x100
+
 /*
  * The bytes before this operation may be a late part of the body (the response
  * came by the head alone), and this one the next request; or both are pieces of
  * the next request (Go reads its first byte apart). `row` is what they are
- * together, plus one. Returns what to take them for, and sets *had to 0 when
- * the request begins with this operation.
+ * together, plus one. Returns what to take them for, with RT_ROW_ANEW when the
+ * request begins with this operation.
  */
-static __always_inline u32 rt_turn_anew(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now,
-					u32 row, u32 *had)
+static __noinline u32 rt_turn_anew(struct rt_conn *c, const struct rt_uio *u, u64 n, u32 row)
 {
 	u64 first = c->probe[0], second = c->probe[1];
 	u32 len = c->probe_len, own;
@@ -396,9 +410,7 @@ static __always_inline u32 rt_turn_anew(struct rt_conn *c, const struct rt_uio *
 	if (own && (!row || !rt_row_vague(own))) {
 		c->x.req_bytes += c->turn_bytes;
 		c->turn_bytes = 0;
-		c->turn_start = now;
-		*had = 0;
-		return own;
+		return own | RT_ROW_ANEW;
 	}
 	c->probe[0] = first;
 	c->probe[1] = second;
@@ -411,6 +423,31 @@ static __always_inline u32 rt_turn_anew(struct rt_conn *c, const struct rt_uio *
 static __always_inline bool rt_turn_known(const struct rt_conn *c)
 {
 	return c->phase == RT_PHASE_RESP || c->x.seq;
+}
+
+/* The bytes that are there so far are none: too few of them, or no request. */
+static __noinline int rt_turn_no_request(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now,
+					 bool busy)
+{
+	c->turn_bytes += n;
+	c->fresh = 0;
+	if (c->probe_len < RT_SIG_LEN && u->base)
+		return 0;
+
+	/* Enough bytes, and no request. */
+	c->turn = RT_TURN_UNKNOWN;
+	if (busy) {
+		c->x.req_bytes += c->turn_bytes;
+		c->x.req_end = now;
+		return 0;
+	}
+	if (rt_turn_known(c))
+		return 0;
+	if (rt_infer(c, c->probe, c->probe_len, true))
+		rt_stat_inc(RT_STAT_EXCHANGES_MIDSTREAM);
+	else if (++c->misses >= RT_MISSES_MAX)
+		c->phase = RT_PHASE_LEFT;
+	return 0;
 }
 
 /*
@@ -449,11 +486,16 @@ int RT_FN(rt_turn_open)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 no
 		row = c->req_row;
 	else
 		row = rt_infer(c, c->probe, c->probe_len, false);
-	if (had && rt_turn_known(c))
-		row = rt_turn_anew(c, u, n, now, row, &had);
+	if (had && rt_turn_known(c)) {
+		row = rt_turn_anew(c, u, n, row);
+		if (row & RT_ROW_ANEW) {
+			row &= ~RT_ROW_ANEW;
+			c->turn_start = now;
+			had = 0;
+		}
+	}
 	if (row) {
-		const volatile struct rt_sig *sig =
-			&rt_cfg.req_sigs[rt_row_index(row)];
+		const struct rt_sig *sig = &rt_cfg.req_sigs[rt_row_index(row)];
 
 		kind = sig->kind;
 		if (kind == RT_SIG_REQUEST && !(sig->flags & RT_SIG_LEAVE)) {
@@ -478,25 +520,7 @@ int RT_FN(rt_turn_open)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 no
 			return 0;
 		}
 	}
-	c->turn_bytes += n;
-	c->fresh = 0;
-	if (c->probe_len < RT_SIG_LEN && u->base)
-		return 0;
-
-	/* Enough bytes, and no request. */
-	c->turn = RT_TURN_UNKNOWN;
-	if (busy) {
-		c->x.req_bytes += c->turn_bytes;
-		c->x.req_end = now;
-		return 0;
-	}
-	if (rt_turn_known(c))
-		return 0;
-	if (rt_infer(c, c->probe, c->probe_len, true))
-		rt_stat_inc(RT_STAT_EXCHANGES_MIDSTREAM);
-	else if (++c->misses >= RT_MISSES_MAX)
-		c->phase = RT_PHASE_LEFT;
-	return 0;
+	return rt_turn_no_request(c, u, n, now, busy);
 }
 
 /* One piece of an operation, behind a response. */
@@ -601,7 +625,7 @@ static __always_inline void rt_on_data_locked(struct rt_conn *c, const struct rt
 }
 
 /* The close came in an interrupt while this CPU held the lock, or the sweep did. */
-int RT_FN(rt_on_gone)(struct rt_conn *c)
+int RT_FN_APART(rt_on_gone)(struct rt_conn *c)
 {
 	if (!c || !rt_turn_busy(c))
 		return 0;
@@ -650,10 +674,8 @@ int RT_FN(rt_on_data)(struct rt_conn *c, const struct rt_uio *u, u64 n, u32 dir)
 		rt_count_bytes(c, n);
 		return 0;
 	}
-	if (!rt_conn_lock(c)) {
-		rt_stat_inc(RT_STAT_LOST_CONTENDED);
-		return 0;
-	}
+	if (!rt_conn_lock(c))
+		return rt_stat_note(RT_STAT_LOST_CONTENDED);
 	rt_on_data_locked(c, u, n, dir);
 	rt_count_bytes(c, n);
 	rt_conn_unlock(c);

@@ -35,10 +35,8 @@ static __always_inline u32 rt_uio_copy(struct rt_conn *c, bool to_probe, u32 off
 		rt_uio_gather(c, u, to_probe);
 		return len - c->io_left;
 	}
-	if (bpf_probe_read_user(dst + off, len, (void *)u->base)) {
-		rt_stat_inc(RT_STAT_READ_FAULTS);
-		return 0;
-	}
+	if (bpf_probe_read_user(dst + off, len, (void *)u->base))
+		return rt_stat_note(RT_STAT_READ_FAULTS);
 	return len;
 }
 

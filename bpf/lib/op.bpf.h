@@ -18,6 +18,14 @@ static __always_inline bool rt_op_moved(struct rt_conn *c, const struct sock *sk
 	return false;
 }
 
+/* Apart from what TCP sockets take. */
+static __noinline struct rt_conn *rt_op_hash_conn(const struct sock *sk,
+						  const struct socket *socket, u32 pid,
+						  bool create)
+{
+	return rt_hash_conn(sk, socket, pid, create);
+}
+
 /* The state of a socket that bytes were moved on, and its file; NULL: nothing more to do.
  * For programs that may read a socket's own storage. */
 static __always_inline struct rt_conn *rt_op_conn(struct sock *sk, bool hashed, u32 pid, u8 dir,
@@ -33,9 +41,9 @@ static __always_inline struct rt_conn *rt_op_conn(struct sock *sk, bool hashed, 
 	if (!*file)
 		return NULL;
 	if (hashed || rt_cfg.hash_only)
-		c = rt_hash_conn(sk, socket, pid, ret > 0);
+		c = rt_op_hash_conn(sk, socket, pid, ret > 0);
 	else
-		c = rt_storage_conn(sk, socket, pid, ret > 0);
+		c = rt_storage_conn(sk, pid, ret > 0);
 	return c && rt_op_moved(c, sk, dir, ret) ? c : NULL;
 }
 
@@ -48,13 +56,21 @@ struct rt_op {
 
 /* All that is behind a pointer in the task, read at one place: for each such pointer the
  * verifier searches the names of all types of the kernel (0.3 ms), on each way to it. */
-static __always_inline struct rt_op rt_op_of(struct task_struct *task)
+static __always_inline void rt_op_init(struct rt_op *op, struct task_struct *task)
 {
-	struct rt_op op = {.task = task, .u = rt_uio_of(task)};
+	op->task = task;
+	op->files = rt_cfg.stack_size ? NULL : task->files;
+	rt_uio_init(&op->u, task);
+}
 
-	if (!rt_cfg.stack_size)
-		op.files = task->files;
-	return op;
+static __noinline bool rt_op_find_fd(struct rt_conn *c, const struct files_struct *files,
+				     const struct file *file, u32 fd)
+{
+	if (rt_file_of_fd(files, fd) != file)
+		return false;
+	c->fd = fd;
+	c->files = (u64)files;
+	return true;
 }
 
 /* Whether the call that the task is in names this socket. Once found, a descriptor
@@ -68,13 +84,7 @@ static __always_inline bool rt_op_by_fd(struct rt_conn *c, const struct rt_op *o
 
 	if (rt_cfg.stack_size)
 		files = BPF_CORE_READ(task, files);
-	if (c->fd == fd && c->files == (u64)files)
-		return true;
-	if (rt_file_of_fd(files, fd) != file)
-		return false;
-	c->fd = fd;
-	c->files = (u64)files;
-	return true;
+	return (c->fd == fd && c->files == (u64)files) || rt_op_find_fd(c, files, file, fd);
 }
 
 /* The bytes themselves, found by the registers of the call that the task is in. */

@@ -20,6 +20,13 @@ static __always_inline void rt_stat_inc(u32 id)
 	rt_stat_add(id, 1);
 }
 
+/* For what is rare, beside what is not: the rest is shorter then. Returns 0. */
+static __noinline int rt_stat_note(u32 id)
+{
+	rt_stat_inc(id);
+	return 0;
+}
+
 /* For what no interrupt counts. */
 static __always_inline void rt_stat_inc_task(u32 id)
 {

@@ -7,15 +7,11 @@
 #include "lib/scope.bpf.h"
 #include "lib/stat.bpf.h"
 
-/* The socket's state; made when it is in scope and `create` is set. */
-static __always_inline struct rt_conn *rt_storage_conn(struct sock *sk,
-						       const struct socket *socket, u32 pid,
-						       bool create)
+/* The socket has no state yet, or that of another process. Not inlined: it is rare, and would
+ * stand in the way, and the compiler in want of registers, at each operation. */
+static __noinline struct rt_conn *rt_storage_decide(struct sock *sk, struct rt_conn *c, u32 pid,
+						    bool create)
 {
-	struct rt_conn *c = bpf_sk_storage_get(&rt_socks, sk, 0, 0);
-
-	if (c && c->scope_pid == pid)
-		return c;
 	if (!rt_in_scope(sk, true, pid))
 		return NULL;
 	if (!c) {
@@ -28,10 +24,18 @@ static __always_inline struct rt_conn *rt_storage_conn(struct sock *sk,
 			rt_stat_inc(RT_STAT_LOST_STORAGE);
 			return NULL;
 		}
-		rt_conn_identify(c, sk, socket);
+		rt_conn_identify(c, sk, sk->sk_socket);
 	}
 	c->scope_pid = pid;
 	return c;
+}
+
+/* The socket's state; made when it is in scope and `create` is set. */
+static __always_inline struct rt_conn *rt_storage_conn(struct sock *sk, u32 pid, bool create)
+{
+	struct rt_conn *c = bpf_sk_storage_get(&rt_socks, sk, 0, 0);
+
+	return c && c->scope_pid == pid ? c : rt_storage_decide(sk, c, pid, create);
 }
 
 #endif /* REDTAP_STORAGE_BPF_H */

@@ -13,13 +13,13 @@
 #define RT_PF_IO_WORKER 0x00000010
 
 /* Nothing yet of what `task` moves. */
-static __always_inline struct rt_uio rt_uio_of(const struct task_struct *task)
+static __always_inline void rt_uio_init(struct rt_uio *u, const struct task_struct *task)
 {
-	struct rt_uio u = {.pid_tgid = rt_task_id(task)};
-
-	if (!rt_cfg.stack_size)
-		u.process = rt_task_identity(task);
-	return u;
+	u->base = 0;
+	u->nr = 0;
+	u->copied = u->dropped = 0;
+	u->pid_tgid = rt_task_id(task);
+	u->process = rt_cfg.stack_size ? 0 : rt_task_identity(task);
 }
 
 static __always_inline u64 rt_uio_process(const struct rt_uio *u)
@@ -44,12 +44,10 @@ static __always_inline void rt_uio_flatten(struct rt_uio *u)
 	if (u->nr != 1)
 		return;
 	u->nr = 0;
-	if (bpf_probe_read_user(&v, sizeof(v), (void *)u->base)) {
-		rt_stat_inc(RT_STAT_READ_FAULTS);
-		u->base = 0;
-		return;
-	}
-	u->base = (u64)v.iov_base;
+	if (bpf_probe_read_user(&v, sizeof(v), (void *)u->base))
+		u->base = rt_stat_note(RT_STAT_READ_FAULTS);
+	else
+		u->base = (u64)v.iov_base;
 }
 
 static RT_INLINE void rt_uio_msghdr(struct rt_uio *u, u64 addr)
@@ -108,6 +106,24 @@ static __always_inline struct file *rt_file_of_fd(const struct files_struct *fil
 	return file;
 }
 
+/* Of the calls that take messages. */
+static __noinline int rt_uio_from_msg(struct rt_uio *u, const struct pt_regs *regs,
+				      struct rt_conn *c, u32 ret)
+{
+	switch (RT_REGS_NR(regs)) {
+	case RT_NR_sendmsg:
+	case RT_NR_recvmsg:
+		rt_uio_msghdr(u, RT_REGS_ARG2(regs));
+		break;
+	case RT_NR_sendmmsg:
+	case RT_NR_recvmmsg:
+		rt_uio_msghdr(u, rt_mmsg_entry(c, RT_REGS_ARG2(regs), RT_REGS_ARG3(regs),
+					       (u32)u->pid_tgid, ret));
+		break;
+	}
+	return 0;
+}
+
 /* The buffer of the socket call that the current task is in, by its registers.
  * All calls below name their descriptor first. The caller has made sure that it
  * is this socket's: io_uring and file systems over the network move socket data
@@ -139,15 +155,8 @@ static __always_inline void rt_uio_from_regs(struct rt_uio *u, const struct task
 		rt_uio_flatten(u);
 		break;
 	}
-	case RT_NR_sendmsg:
-	case RT_NR_recvmsg:
-		rt_uio_msghdr(u, RT_REGS_ARG2(regs));
-		break;
-	case RT_NR_sendmmsg:
-	case RT_NR_recvmmsg:
-		rt_uio_msghdr(u, rt_mmsg_entry(c, RT_REGS_ARG2(regs), RT_REGS_ARG3(regs),
-					       (u32)u->pid_tgid, ret));
-		break;
+	default:
+		rt_uio_from_msg(u, regs, c, ret);
 	}
 }
 
