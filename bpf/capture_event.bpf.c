@@ -22,9 +22,11 @@ static __always_inline int rt_event_op(const struct trace_event_raw_sock_msg_len
 	int ret = e->ret;
 	u32 pid;
 
+	if (ret == -RT_EAGAIN)
+		return 0;
 	rt_op_init(&op, rt_task());
 	pid = op.u.pid_tgid >> 32;
-	if (ret == -RT_EAGAIN || rt_scope_out(op.u.process, pid) ||
+	if (rt_scope_out(op.u.process, pid) ||
 	    !rt_sock_is_stream(e->family, BPF_CORE_READ(sk, sk_type), e->protocol))
 		return 0;
 	/* The kernel's own sockets have no file; the caller's buffer is not theirs. */

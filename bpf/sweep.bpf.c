@@ -115,6 +115,14 @@ static __always_inline int rt_sweep_locked(struct seq_file *seq, struct rt_swept
 	return 0;
 }
 
+/* The close may have come in an interrupt, while this CPU held the lock. */
+static __always_inline void rt_sweep_unlock(struct rt_conn *c)
+{
+	rt_conn_unlock(c);
+	if (c->closing)
+		rt_on_gone(c);
+}
+
 /* Number of the sweep, never 0; set by user space. */
 volatile u32 rt_sweep_nr = 0;
 
@@ -136,7 +144,7 @@ static __always_inline int rt_sweep_stored(struct seq_file *seq, struct rt_conn 
 	again = rt_sweep_locked(seq, NULL, c, bpf_ktime_get_ns());
 	if (!again)
 		c->swept = rt_sweep_nr;
-	rt_conn_unlock(c);
+	rt_sweep_unlock(c);
 	return again;
 }
 
@@ -174,21 +182,22 @@ static __always_inline int rt_sweep_hashed(struct seq_file *seq, struct rt_swept
 		return 0;
 	if (rt_conn_alive(c)) {
 		again = !rt_sweep_all && rt_sweep_rests(c) ? 0 : rt_sweep_locked(seq, box, c, now);
-		rt_conn_unlock(c);
+		rt_sweep_unlock(c);
 		return again;
 	}
-	/* The socket is gone. Nothing told of it (Unix), or the close was missed. */
+	/* The socket is gone. Nothing told of it (Unix), or the close was missed. The state goes
+	 * with the next sweep: until then a successor at this address can, which must not find
+	 * it locked. */
 	if (rt_turn_busy(c)) {
 		if (!c->x.end)
 			c->x.end = now;
-		if (rt_sweep_exchange(seq, box, c, RT_X_CLOSED | RT_X_LOCAL_FIN)) {
-			rt_conn_unlock(c);
-			return 1;
-		}
-		c->phase = RT_PHASE_LEFT;
+		again = !!rt_sweep_exchange(seq, box, c, RT_X_CLOSED | RT_X_LOCAL_FIN);
+		if (!again)
+			c->phase = RT_PHASE_LEFT;
+		rt_conn_unlock(c);
+		return again;
 	}
-	rt_conn_unlock(c);
-	rt_conn_drop(c, &sk);
+	rt_conn_delete(&sk);
 	return 0;
 }
 

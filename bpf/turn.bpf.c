@@ -774,7 +774,7 @@ int RT_FN(rt_on_state)(struct rt_conn *c, int old, int new, int sk_err, u32 buff
 		/* Whoever holds the state sees to it. */
 		if (new == RT_TCP_CLOSE)
 			c->closing = 1;
-		return 0;
+		return 1;
 	}
 	if (rt_turn_busy(c)) {
 		if ((buffers & RT_BUF_UNACKED_FIN) && (c->x.flags & RT_X_LOCAL_FIN))

@@ -36,7 +36,8 @@ int rt_on_data(struct rt_conn *c, const struct rt_uio *u, u64 n, u32 dir);
 int rt_on_nothing(struct rt_conn *c, u32 dir, int ret);
 /* A TCP socket changed its state to `new`; may run in softirq. sk_err and
  * `buffers` (enum rt_buffers) are read by the caller. Returns 1 when the state
- * is needed on after a close: what was received before a reset can still be read. */
+ * is needed on after a close: what was received before a reset can still be read, or someone
+ * is at work on it, and ends the exchange. */
 int rt_on_state(struct rt_conn *c, int old, int new, int sk_err, u32 buffers);
 /* The socket is gone: finishes what was in progress. */
 int rt_on_gone(struct rt_conn *c);

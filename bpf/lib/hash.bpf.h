@@ -5,6 +5,7 @@
 
 #include "lib/capture.bpf.h"
 #include "lib/scope.bpf.h"
+#include "lib/turn.bpf.h"
 
 /* The socket's state; made when it is in scope and `create` is set. A state left
  * by an earlier socket at this address is finished first. */
@@ -19,8 +20,10 @@ static __always_inline struct rt_conn *rt_hash_conn(const struct sock *sk,
 	if (c && c->ino != rt_socket_ino(socket)) {
 		c->x.flags |= RT_X_LOCAL_FIN;
 		rt_on_gone(c);
-		if (!rt_conn_drop(c, &key))
+		if (rt_turn_busy(c) || !rt_conn_drop(c, &key)) {
+			rt_stat_note(RT_STAT_LOST_CONTENDED);
 			return NULL;
+		}
 		c = NULL;
 	}
 	if (c && c->scope_pid == pid)
@@ -75,7 +78,9 @@ static __always_inline int rt_hash_destroy(const struct sock *sk)
 	if (!c)
 		return 0;
 	rt_on_destroy(c, BPF_CORE_READ(sk, sk_err), rt_sock_buffers(sk));
-	rt_conn_drop(c, &key);
+	/* Who is at work on it ends the exchange, and the sweep deletes it. */
+	if (!rt_turn_busy(c))
+		rt_conn_drop(c, &key);
 	return 0;
 }
 

@@ -82,19 +82,23 @@ static __always_inline bool rt_conn_lock(struct rt_conn *c)
 	return locked;
 }
 
-/* Deletes a state from the hash. The legacy object's elements are preallocated: a
- * deleted one is another socket's at once, so not while someone is at work on it;
- * then the sweep deletes it. */
+/* Deletes a state from the hash, by who holds its lock: a deleted element is another socket's
+ * at once, and who deletes by the key alone may find a successor's there. It stays locked:
+ * who waits for it must not have it. */
+static __always_inline void rt_conn_delete(const u64 *key)
+{
+	bpf_map_delete_elem(&rt_conns, key);
+#ifdef RT_LEGACY
+	bpf_map_delete_elem(&rt_locks, key);
+#endif
+}
+
+/* False: someone is at work on it, and the sweep deletes it. */
 static __always_inline bool rt_conn_drop(struct rt_conn *c, const u64 *key)
 {
-#ifdef RT_LEGACY
 	if (!rt_conn_lock(c))
 		return false;
-	bpf_map_delete_elem(&rt_conns, key);
-	bpf_map_delete_elem(&rt_locks, key);
-#else
-	bpf_map_delete_elem(&rt_conns, key);
-#endif
+	rt_conn_delete(key);
 	return true;
 }
 

@@ -55,7 +55,7 @@ struct rt_op {
 };
 
 /* All that is behind a pointer in the task, read at one place: for each such pointer the
- * verifier searches the names of all types of the kernel (0.3 ms), on each way to it. */
+ * verifier searches the names of all types of the kernel, on each way to it (2 ms). */
 static __always_inline void rt_op_init(struct rt_op *op, struct task_struct *task)
 {
 	op->task = task;

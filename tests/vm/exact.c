@@ -145,6 +145,21 @@ static double counter(const char *name)
 	return sum;
 }
 
+/* What redtap made of the exchanges: where the missing ones are, when some are. */
+static void tell_exchanges(void)
+{
+	static const char *const names[] = {
+		"started_total",   "finished_total",  "aborted_total", "evicted_total",
+		"midstream_total", "unframed_total", "in_flight",
+	};
+	char name[64];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(name, sizeof(name), "redtap_exchanges_%s", names[i]);
+		problem("%s %.0f", names[i], counter(name));
+	}
+}
+
 static void compare(const char *side, const struct told *t, const struct account *a)
 {
 	if (t->total != NR_REQUESTS)
@@ -400,6 +415,8 @@ int main(int argc, char **argv)
 			problem("the kernel skipped programs: %s", names);
 		compare("server", &s, &shared->server);
 		compare("client", &c, &shared->client);
+		if (s.total != NR_REQUESTS || c.total != NR_REQUESTS)
+			tell_exchanges();
 		if (counter("redtap_records_lost_total") != 0)
 			problem("records were lost");
 		kill(agent, SIGTERM);
