@@ -335,7 +335,10 @@ static int try_backend(struct rt_bpf *b, const struct rt_backend *be, const stru
 
 	libbpf_reason[0] = 0;
 	b->backend = be;
-	b->iter = rt_features__has(RT_FEATURE_ITER);
+	/* The walk's program runs with preemption off, an iterator's with a state's lock held and
+	 * preempted: whoever then moves bytes on that socket is not heard. `event` is taken where
+	 * nothing may be missed though the kernel preempts programs. */
+	b->iter = rt_features__has(RT_FEATURE_ITER) && be->id != RT_BACKEND_EVENT;
 	b->storage = be->storage && rt_features__has(RT_FEATURE_SK_STORAGE) && can_sweep_storage();
 	b->skel = s = rt_object__open(legacy, &opts);
 	if (!s)

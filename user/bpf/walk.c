@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The sweep over the hash map where the kernel has no iterators over maps: walks
- * over its keys and has a program look at each one's state, under the state's own
- * lock, as the iterator does. Called by rt_bpf__sweep().
+ * The sweep over the hash map where the kernel has no iterators over maps, and for the
+ * backend `event`, as iterators are preempted: walks over its keys and has a program look
+ * at each one's state, under the state's own lock, as the iterator does. Called by
+ * rt_bpf__sweep().
  */
 #include <errno.h>
 #include <stdlib.h>
