@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * What user space has done in its stead, by BPF_PROG_TEST_RUN: rules and spare slots
- * while a backend on perf's events captures. The kernel skips all such programs
- * on a CPU while a task there is in a map's own system call, be it preempted in it.
+ * while a backend on perf's events captures (`event`, `syscall`). The kernel skips all such
+ * programs on a CPU while a task there is in a map's own system call, be it preempted in it.
  */
 #include "lib/maps.bpf.h"
 
@@ -28,12 +28,13 @@ int rt_ctl_get(struct rt_ctl_arg *arg)
 	return 0;
 }
 
-SEC("?syscall")
-int rt_ctl_spare(struct rt_ctl_arg *arg)
+/* Not of the others' type: before Linux 6.2 that has no queues. */
+SEC("?raw_tp")
+int BPF_PROG(rt_ctl_spare, u64 slot)
 {
-	u32 slot = arg->slot;
+	u32 spare = slot;
 
-	return bpf_map_push_elem(&rt_spares, &slot, BPF_ANY);
+	return bpf_map_push_elem(&rt_spares, &spare, BPF_ANY);
 }
 
 SEC("?syscall")

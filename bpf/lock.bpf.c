@@ -42,6 +42,21 @@ RT_SCALAR int rt_lock_round(u64 key)
 
 #define RT_LOCK_TRIES  64
 
+/* Nobody holds it, and the sweep was there. */
+__noinline int rt_lock_swept(struct rt_conn *c)
+{
+	u32 word;
+
+	if (!c)
+		return 0;
+	word = *(volatile u32 *)&c->lock;
+	if (!(word & RT_LOCK_SWEPT) ||
+	    __sync_val_compare_and_swap(&c->lock, word, bpf_get_smp_processor_id() + 1) != word)
+		return 0;
+	rt_conn_settle(c, word);
+	return 1;
+}
+
 __noinline int rt_lock_round(struct rt_conn *c)
 {
 	u32 me = bpf_get_smp_processor_id() + 1;
@@ -53,6 +68,8 @@ __noinline int rt_lock_round(struct rt_conn *c)
 
 		if (!holder)
 			return RT_LOCK_TAKEN;
+		if (holder & RT_LOCK_SWEPT)
+			return rt_lock_swept(c) ? RT_LOCK_TAKEN : RT_LOCK_BUSY;
 		if (holder == me)
 			return RT_LOCK_NEVER;
 	}
@@ -81,6 +98,10 @@ RT_SCALAR int rt_lock_wait(RT_LOCK_OF whose)
 {
 	if (!whose)
 		return 0;
+#ifndef RT_LEGACY
+	if (rt_lock_swept(whose))
+		return 1;
+#endif
 	for (u32 i = 0; i < RT_LOCK_ROUNDS; i++) {
 		int got = rt_lock_rounds(whose);
 

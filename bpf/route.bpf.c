@@ -643,38 +643,84 @@ static __always_inline u32 rt_route_find(struct rt_conn *c, u64 key, u32 status)
 	(RT_X_REQ_CUT | RT_X_RESP_CUT | RT_X_RESP_BLIND | RT_X_CLOSED | RT_X_LOCAL_FIN |           \
 	 RT_X_PEER_FIN | RT_X_UNACKED)
 
-int RT_FN(rt_route_count)(struct rt_conn *c)
+/* The status of an exchange that a rule can stand for; 0: it is for user space to tell. */
+static __always_inline u32 rt_route_plain(const struct rt_conn *c)
 {
-	struct rt_exchange *x;
-	u32 slot, port, status;
-	u64 whose, key;
+	const struct rt_exchange *x = &c->x;
 
-	if (!c || !rt_cfg.route_seed)
-		return 0;
-	x = &c->x;
-	if (c->resp_kind != RT_SIG_RESPONSE || (x->flags & ~RT_ROUTE_FLAGS) || x->resp_len < 13)
+	if (!rt_cfg.route_seed || c->resp_kind != RT_SIG_RESPONSE || (x->flags & ~RT_ROUTE_FLAGS) ||
+	    x->resp_len < 13)
 		return 0;
 	if (c->head != RT_HEAD_PLAIN)
 		return 0;
 	/* A body of unknown length, or more behind it: for user space to tell. */
 	if (c->head_len ? c->req_whole != x->req_bytes : !(x->flags & RT_X_REQ_CUT))
 		return 0;
-	/* Rules of services can go by port; a client's peer is a label. */
-	port = x->role == RT_ROLE_SERVER ? x->local_port : x->peer_port | 1u << 16;
-	whose = c->process ^ port;
-	key = rt_mix(c->head_hash, whose);
-	status = rt_route_status(c);
+	return rt_route_status(c);
+}
+
+/* Rules of services can go by port; a client's peer is a label. */
+static __always_inline u64 rt_route_whose(const struct rt_conn *c)
+{
+	const struct rt_exchange *x = &c->x;
+
+	return c->process ^
+	       (x->role == RT_ROLE_SERVER ? x->local_port : x->peer_port | 1u << 16);
+}
+
+/* For the record: the rule that would have counted the exchange. Returns 0. */
+static __noinline int rt_route_name(struct rt_conn *c, u32 status)
+{
+	u64 whose = rt_route_whose(c);
+
+	c->x.rule = rt_mix(c->head_hash, whose);
+	c->x.other = rt_mix(c->other_hash, whose ^ (u64)status << 32);
+	return 0;
+}
+
+int RT_FN(rt_route_count)(struct rt_conn *c)
+{
+	u32 slot, status;
+
+	if (!c)
+		return 0;
+	status = rt_route_plain(c);
 	if (!status)
 		return 0;
-	slot = rt_route_find(c, key, status);
+	slot = rt_route_find(c, rt_mix(c->head_hash, rt_route_whose(c)), status);
 	if (slot && rt_cells_add(c, slot - 1)) {
 		if (rt_cfg.samples)
 			rt_sample(c, slot - 1, status);
 		return 1;
 	}
-	x->rule = key;
-	x->other = rt_mix(c->other_hash, whose ^ (u64)status << 32);
-	return 0;
+	return rt_route_name(c, status);
+}
+
+int RT_FN(rt_route_slot)(struct rt_conn *c)
+{
+	u32 slot, status;
+
+	if (!c)
+		return 0;
+	status = rt_route_plain(c);
+	if (!status)
+		return 0;
+	slot = rt_route_find(c, rt_mix(c->head_hash, rt_route_whose(c)), status);
+	return slot ? slot : rt_route_name(c, status);
+}
+
+int RT_FN(rt_route_add)(struct rt_conn *c, u32 slot)
+{
+	u32 status;
+
+	if (!c)
+		return 0;
+	status = rt_route_status(c);
+	if (!rt_cells_add(c, slot - 1))
+		return rt_route_name(c, status);
+	if (rt_cfg.samples)
+		rt_sample(c, slot - 1, status);
+	return 1;
 }
 
 int rt_route_lost(struct rt_conn *c)

@@ -131,7 +131,7 @@ static __always_inline bool rt_chunks_whole(struct rt_conn *c)
 	return true;
 }
 
-int RT_FN(rt_silent_count)(struct rt_conn *c)
+int RT_FN(rt_silent_slot)(struct rt_conn *c)
 {
 	bool whole;
 	u64 body;
@@ -146,10 +146,7 @@ int RT_FN(rt_silent_count)(struct rt_conn *c)
 		whole = rt_chunks_whole(c);
 	else
 		whole = body < RT_LENGTH_CHUNKS && head + body == c->x.resp_bytes;
-	if (!whole || !rt_route_count(c))
-		return 0;
-	c->phase = RT_PHASE_IDLE;
-	return 1;
+	return whole ? rt_route_slot(c) : 0;
 }
 
 static __always_inline bool rt_closed_by_sender(const struct rt_exchange *x)

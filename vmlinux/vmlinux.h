@@ -207,7 +207,11 @@ struct task_struct {
 	struct io_uring_task *io_uring;
 };
 
-struct seq_file;
+struct seq_file {
+	unsigned long size;
+	unsigned long count;
+};
+
 struct bpf_map;
 struct linux_binprm;
 

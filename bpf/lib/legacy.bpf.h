@@ -64,10 +64,12 @@
 	FN(rt_form_byte, (, u32 at), (, at))                                            \
 	FN(rt_route_head, (), ())                                                       \
 	FN(rt_route_count, (), ())                                                      \
+	FN(rt_route_slot, (), ())                                                       \
+	FN(rt_route_add, (, u32 slot), (, slot))                                        \
 	FN(rt_route_same, (), ())
 
 #define RT_LEGACY_WHOLE(FN, UIO)                                                        \
-	FN(rt_silent_count, (), ())                                                     \
+	FN(rt_silent_slot, (), ())                                                      \
 	FN(rt_chunk, (, u32 to), (, to))                                                \
 	FN(rt_closed_count, (), ())
 

@@ -6,6 +6,11 @@
  * so it waits for as long as such things take. Or the holder was interrupted on this
  * very CPU: then waiting would be for ever.
  *
+ * The sweep does not hold it while the socket is open: its iterators are preempted, also by
+ * those who then move bytes on that socket. It looks at a state, or at a copy, and leaves
+ * what it found in the lock's word, if nobody had the lock meanwhile; whoever is next to
+ * have it brings the state up to that.
+ *
  * The legacy object (RT_LEGACY, README.md) has no atomic instruction with a result.
  * Its locks are elements of a map, by the socket's address: of those who insert the
  * same key, one is first.
@@ -14,6 +19,31 @@
 #define REDTAP_LOCK_BPF_H
 
 #include "lib/maps.bpf.h"
+
+/* The word of a state that nobody holds, where the sweep was since somebody did. */
+#define RT_LOCK_SWEPT (1u << 31)
+
+/* With it: what the sweep found. */
+enum rt_swept_flag {
+	RT_SWEPT_LOOKS = 1 << 0,   /* it is at it */
+	RT_SWEPT_BYTES = 1 << 1,   /* rt_conn.uncounted is counted */
+	RT_SWEPT_OVER = 1 << 2,	   /* the exchange is counted, and over */
+	RT_SWEPT_SILENT = 1 << 3,  /* it was reported as silent */
+	RT_SWEPT_RESTING = 1 << 4, /* and once more */
+};
+
+static __always_inline void rt_conn_settle(struct rt_conn *c, u32 word)
+{
+	if (word & RT_SWEPT_BYTES)
+		c->uncounted = 0;
+	if (word & RT_SWEPT_OVER)
+		c->phase = RT_PHASE_IDLE;
+	if (word & (RT_SWEPT_SILENT | RT_SWEPT_RESTING)) {
+		c->idle_bytes = c->x.resp_bytes;
+		c->idle_stage = word & RT_SWEPT_RESTING ? 2 : 1;
+		c->x.flags |= RT_X_AFTER_IDLE;
+	}
+}
 
 #ifdef RT_LEGACY
 
@@ -30,6 +60,30 @@ static __always_inline void rt_conn_unlock(struct rt_conn *c)
 	u64 key = c->sk;
 
 	bpf_map_delete_elem(&rt_locks, &key);
+}
+
+/* As below. Kernels that take this object are not preempted in the kernel, as a rule: here the
+ * sweep has the lock. */
+static __always_inline u32 rt_conn_swept(const struct rt_conn *c)
+{
+	return 0;
+}
+
+static __always_inline bool rt_conn_look(struct rt_conn *c, u32 *word)
+{
+	*word = 0;
+	return rt_conn_trylock(c);
+}
+
+static __always_inline bool rt_conn_leave(struct rt_conn *c, u32 word, u32 left)
+{
+	rt_conn_settle(c, left);
+	return true;
+}
+
+static __always_inline void rt_conn_looked(struct rt_conn *c)
+{
+	rt_conn_unlock(c);
 }
 
 int rt_lock_wait(u64 key);
@@ -55,6 +109,40 @@ static __always_inline void rt_conn_unlock(struct rt_conn *c)
 #else
 	__sync_lock_test_and_set(&c->lock, 0);
 #endif
+}
+
+/* What the sweep found since somebody last had the lock (enum rt_swept_flag). */
+static __always_inline u32 rt_conn_swept(const struct rt_conn *c)
+{
+	u32 word = *(const volatile u32 *)&c->lock;
+
+	return word & RT_LOCK_SWEPT ? word & ~(RT_LOCK_SWEPT | RT_SWEPT_LOOKS) : 0;
+}
+
+/* For the sweep. False: somebody has the lock; else `word` is what it found before. */
+static __always_inline bool rt_conn_look(struct rt_conn *c, u32 *word)
+{
+	u32 was = *(volatile u32 *)&c->lock;
+
+	*word = was & ~(RT_LOCK_SWEPT | RT_SWEPT_LOOKS);
+	return (!was || (was & RT_LOCK_SWEPT)) &&
+	       __sync_val_compare_and_swap(&c->lock, was,
+					   *word | RT_LOCK_SWEPT | RT_SWEPT_LOOKS) == was;
+}
+
+/* What it found is left in the word. False: somebody had the lock since rt_conn_look(), and what
+ * was read since may be of two states. */
+static __always_inline bool rt_conn_leave(struct rt_conn *c, u32 word, u32 left)
+{
+	u32 looks = word | RT_LOCK_SWEPT | RT_SWEPT_LOOKS;
+
+	return __sync_val_compare_and_swap(&c->lock, looks, left ? left | RT_LOCK_SWEPT : 0) ==
+	       looks;
+}
+
+/* Behind all that is made of what was read. */
+static __always_inline void rt_conn_looked(struct rt_conn *c)
+{
 }
 
 int rt_lock_wait(struct rt_conn *c);

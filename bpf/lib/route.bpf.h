@@ -32,6 +32,10 @@ int rt_route_head(struct rt_conn *c);
  * when it is counted; 0: a record must tell of it. */
 int rt_route_count(struct rt_conn *c);
 
+/* The same in two steps: where it is counted, a slot plus one, or 0; and the counting there. */
+int rt_route_slot(struct rt_conn *c);
+int rt_route_add(struct rt_conn *c, u32 slot);
+
 /* The record of such an exchange was lost. Returns 1 when it is counted all the
  * same, without its route. */
 int rt_route_lost(struct rt_conn *c);

@@ -49,12 +49,10 @@ struct rt_bpf_cfg {
 	struct rt_sig resp_sigs[RT_SIG_MAX];
 };
 
-/* What the programs of ctl.bpf.c are handed. */
+/* What the programs of ctl.bpf.c that deal with rules are handed. */
 struct rt_ctl_arg {
 	struct rt_rule rule;
 	u64 flags; /* of the map's update */
-	u32 slot;
-	u32 pad;
 };
 
 /* Key of the executables' verdicts. */

@@ -20,6 +20,7 @@ enum rt_event_type {
 	RT_EV_EXE = 4,	    /* struct rt_exe_event: an executable no --exe verdict is known for */
 	RT_EV_ACTIVE = 5,   /* struct rt_active: an exchange in flight (sweep only) */
 	RT_EV_CHUNK = 6,    /* struct rt_chunk: bytes of a pipelined connection */
+	RT_EV_GONE = 7,	    /* struct rt_gone: a state whose socket is gone (sweep only) */
 };
 
 enum rt_role {
@@ -175,6 +176,14 @@ struct rt_active {
 	u8 stream; /* a pipelined connection: any number of exchanges */
 };
 
+/* For the loader, not for those that it hands records to. */
+struct rt_gone {
+	u16 type; /* RT_EV_GONE */
+	u16 size;
+	u32 pad;
+	u64 sk; /* the socket's address, key in rt_conns */
+};
+
 /* What the sweep had to tell of one socket, where it has no iterator's buffer;
  * size 0: nothing. */
 struct rt_swept {
@@ -188,5 +197,6 @@ _Static_assert(__builtin_offsetof(struct rt_exchange, heads) == 160, "rt_exchang
 _Static_assert(sizeof(struct rt_exchange) % 8 == 0, "rt_exchange ends aligned");
 _Static_assert(__builtin_offsetof(struct rt_chunk, data) == 56, "rt_chunk layout");
 _Static_assert(sizeof(struct rt_active) == 24, "rt_active layout");
+_Static_assert(sizeof(struct rt_gone) == 16, "rt_gone layout");
 
 #endif /* REDTAP_EVENT_H */

@@ -26,6 +26,18 @@ static __always_inline struct rt_conn *the_conn(void)
 	return c;
 }
 
+/* In: what the sweep is to leave in the lock's word, and whether somebody wants the lock between its
+ * look and that. Out: whether that one had it, and it could leave it; the state of who had the lock
+ * next. */
+volatile u32 leave = 0;
+volatile u32 between = 0;
+volatile u32 had = 0;
+volatile u32 left = 0;
+volatile u32 phase = 0;
+volatile u32 stage = 0;
+volatile u32 after_idle = 0;
+volatile u64 uncounted = 0;
+
 /* Global, so that the verifier follows it once. */
 RT_SCALAR __noinline int look_until(u64 end)
 {
@@ -79,6 +91,40 @@ int hold_and_want(void *ctx)
 		return 1;
 	in_vain = !rt_conn_lock(c);
 	waited_ns = bpf_ktime_get_ns() - start;
+	rt_conn_unlock(c);
+	return 0;
+}
+
+#define BYTES 7 /* bytes that no counter has yet */
+
+/* The sweep looks at a state, and somebody has its lock after it. */
+SEC("raw_tp")
+int sweep(void *ctx)
+{
+	struct rt_conn *c = the_conn();
+	u32 word;
+
+	if (!c)
+		return 1;
+	c->phase = RT_PHASE_RESP;
+	c->uncounted = BYTES;
+	c->idle_bytes = 0;
+	c->x.resp_bytes = BYTES;
+	c->idle_stage = 0;
+	c->x.flags = 0;
+	if (!rt_conn_look(c, &word))
+		return 2;
+	had = between && rt_conn_lock(c);
+	if (had)
+		rt_conn_unlock(c);
+	left = rt_conn_leave(c, word, leave);
+	rt_conn_looked(c);
+	if (!rt_conn_lock(c))
+		return 3;
+	phase = c->phase;
+	stage = c->idle_bytes == c->x.resp_bytes ? c->idle_stage : 0;
+	after_idle = !!(c->x.flags & RT_X_AFTER_IDLE);
+	uncounted = c->uncounted;
 	rt_conn_unlock(c);
 	return 0;
 }

@@ -6,7 +6,11 @@
  * it is wanted on another (hold.bpf.c). Prints a line per round in which it was kept
  * as the other began: how long it really was kept, how long the other waited (ns),
  * whether in vain. A last line, "self": how long one waited on the holder's own CPU,
- * and whether in vain. What does not work at all ends it with status 1.
+ * and whether in vain. Then, for each thing that the sweep may find, without and with somebody
+ * who wants the lock in between: "swept", what it was to leave (enum rt_swept_flag), whether there was
+ * somebody, who had it, whether it was left, and phase, stage of silence, RT_X_AFTER_IDLE and uncounted bytes of
+ * the state as the next one to have the lock finds it. What does not work at all ends it with
+ * status 1.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -110,6 +114,15 @@ static void round_of(void)
 		       (unsigned long long)skel->bss->waited_ns, skel->bss->in_vain);
 }
 
+static void sweep(u32 leave, bool between)
+{
+	skel->bss->leave = leave;
+	skel->bss->between = between;
+	run(skel->progs.sweep);
+	printf("swept %u %d %u %u %u %u %u %llu\n", leave, between, skel->bss->had,
+	       skel->bss->left, skel->bss->phase, skel->bss->stage, skel->bss->after_idle, (unsigned long long)skel->bss->uncounted);
+}
+
 /* Two CPUs that this process may use. */
 static void choose_cpus(void)
 {
@@ -142,6 +155,8 @@ int main(int argc, char **argv)
 	pthread_join(thread, NULL);
 	run(skel->progs.hold_and_want);
 	printf("self %llu %u\n", (unsigned long long)skel->bss->waited_ns, skel->bss->in_vain);
+	for (u32 i = 0; i < 2 * 16; i++)
+		sweep(i / 2 << 1, i & 1);
 	hold_bpf__destroy(skel);
 	return 0;
 }

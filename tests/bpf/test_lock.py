@@ -19,6 +19,11 @@ STOPPED_NS = 300_000
 ROUNDS = 300
 
 
+# enum rt_phase and enum rt_swept_flag of bpf/lib
+IDLE, RESP = 0, 2
+BYTES, OVER, SILENT, RESTING = 2, 4, 8, 16
+
+
 @pytest.fixture(params=["main", "legacy"])
 def hold(request, bpf_flags, tmp_path):
     """hold(*args): runs hold.c with the lock of one of the two objects; its lines, in words."""
@@ -39,15 +44,32 @@ def hold(request, bpf_flags, tmp_path):
         lines = run([tmp_path / "hold", *map(str, args)], timeout=60).stdout.splitlines()
         return [line.split() for line in lines]
 
+    call.legacy = legacy
     return call
 
 
 def test_a_stopped_holder_is_waited_for(hold):
-    *rounds, own = hold(HOLD_NS, ROUNDS)
-    kept = [(int(held), int(waited), int(vain)) for held, waited, vain in rounds]
+    lines = hold(HOLD_NS, ROUNDS)
+    own = next(line for line in lines if line[0] == "self")
+    kept = [[int(n) for n in line] for line in lines[:lines.index(own)]]
     fair = [k for k in kept if k[0] < STOPPED_NS]
     waited = [k for k in fair if k[1] > HOLD_NS // 4]
     assert len(waited) > ROUNDS // 4, "the two hardly ever met: nothing was tested"
     assert not [k for k in fair if k[2]]
     # to wait on the holder's own CPU would be for ever
     assert own[0] == "self" and own[2] == "1" and int(own[1]) < HOLD_NS
+
+
+def test_what_the_sweep_leaves_is_there_for_the_next(hold):
+    swept = [[int(n) for n in line[1:]] for line in hold(1000, 1) if line[0] == "swept"]
+    assert len(swept) == 32
+    for leave, between, had, left, phase, stage, after_idle, uncounted in swept:
+        # In the legacy object the sweep has the lock itself.
+        assert had == (between and not hold.legacy)
+        # Somebody had it: what the sweep read may be of two states, and nothing of it is left.
+        assert left == (not had)
+        found = leave if left else 0
+        assert phase == (IDLE if found & OVER else RESP)
+        assert stage == (2 if found & RESTING else 1 if found & SILENT else 0)
+        assert after_idle == bool(found & (SILENT | RESTING))
+        assert uncounted == (0 if found & BYTES else 7)

@@ -4,7 +4,10 @@
  * /metrics with what the two ends counted and measured themselves. Prints one
  * line of JSON; exit status 0 when all is right. Run by tests/vm/matrix.py.
  *
- *   exact PATH-OF-REDTAP BACKEND
+ *   exact PATH-OF-REDTAP BACKEND [REQUESTS]
+ *
+ * With a number of requests, redtap is nice: where the kernel preempts, whoever wants
+ * the processor takes it from redtap, in the middle of a sweep or of a map's call.
  */
 #include "traffic.h"
 
@@ -18,6 +21,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,6 +43,8 @@ struct told {
 static struct shared *shared;
 static char page[1 << 20];
 static char problems[2048];
+static unsigned int requests = NR_REQUESTS;
+static bool nice_agent;
 static pid_t server = -1, client = -1, agent = -1;
 
 static void problem(const char *fmt, ...)
@@ -162,8 +168,8 @@ static void tell_exchanges(void)
 
 static void compare(const char *side, const struct told *t, const struct account *a)
 {
-	if (t->total != NR_REQUESTS)
-		problem("%s: %.0f requests instead of %d", side, t->total, NR_REQUESTS);
+	if (t->total != requests)
+		problem("%s: %.0f requests instead of %u", side, t->total, requests);
 	for (int k = 0; k < NR_KINDS; k++) {
 		double inner = (double)a->inner_ns[k] / 1e9, outer = (double)a->outer_ns[k] / 1e9;
 		/* The exposition rounds sums to nanoseconds. */
@@ -175,9 +181,10 @@ static void compare(const char *side, const struct told *t, const struct account
 		if (t->sum[k] < inner - slack || t->sum[k] > outer + slack)
 			problem("%s %s: %.6f s in all, not within %.6f and %.6f", side,
 				kinds[k].path, t->sum[k], inner, outer);
-		if (t->low[k] != 0)
-			problem("%s %s: %.0f shorter than %d ms", side, kinds[k].path, t->low[k],
-				kinds[k].sleep_ms);
+		if (t->low[k] > (double)a->brief[k])
+			problem("%s %s: %.0f shorter than %d ms instead of %llu at most", side,
+				kinds[k].path, t->low[k], kinds[k].sleep_ms,
+				(unsigned long long)a->brief[k]);
 	}
 }
 
@@ -260,7 +267,7 @@ static pid_t start_client(int go, int done)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (read(go, &byte, 1) == 1) {
-		int err = traffic__request(&shared->client);
+		int err = traffic__request(&shared->client, requests);
 
 		byte = (char)-err;
 		if (write(done, &byte, 1) == 1)
@@ -283,6 +290,8 @@ static pid_t start_agent(const char *redtap, const char *backend)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		dup2(log, 1);
 		dup2(log, 2);
+		if (nice_agent && setpriority(PRIO_PROCESS, 0, 19))
+			_exit(126);
 		execl(redtap, redtap, "run", "--backend", backend, "--pid", spid, "--pid", cpid,
 		      (char *)NULL);
 		_exit(127);
@@ -394,8 +403,12 @@ int main(int argc, char **argv)
 	char names[256];
 	char byte = 0;
 
-	if (argc != 3) {
-		fprintf(stderr, "usage: exact REDTAP BACKEND\n");
+	if (argc == 4) {
+		requests = (unsigned int)strtoul(argv[3], NULL, 10);
+		nice_agent = true;
+	}
+	if (argc < 3 || argc > 4 || requests < NR_REQUESTS) {
+		fprintf(stderr, "usage: exact REDTAP BACKEND [REQUESTS, %d at least]\n", NR_REQUESTS);
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
@@ -415,7 +428,7 @@ int main(int argc, char **argv)
 			problem("the kernel skipped programs: %s", names);
 		compare("server", &s, &shared->server);
 		compare("client", &c, &shared->client);
-		if (s.total != NR_REQUESTS || c.total != NR_REQUESTS)
+		if (s.total != requests || c.total != requests)
 			tell_exchanges();
 		if (counter("redtap_records_lost_total") != 0)
 			problem("records were lost");

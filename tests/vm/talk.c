@@ -57,7 +57,7 @@ static pid_t start_client(const char *go)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	wait_file(go, true);
-	shared->err = traffic__request(&shared->ends.client);
+	shared->err = traffic__request(&shared->ends.client, NR_REQUESTS);
 	__atomic_store_n(&shared->done, true, __ATOMIC_RELEASE);
 	pause();
 	_exit(0);

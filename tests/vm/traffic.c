@@ -46,9 +46,9 @@ static struct conn {
 
 enum kind traffic__kind(unsigned int i)
 {
-	if (i % 40 == 3)
+	if (i < NR_REQUESTS && i % 40 == 3)
 		return SLEEP50;
-	if (i % 20 == 7)
+	if (i < NR_REQUESTS && i % 20 == 7)
 		return SLEEP5;
 	if (i % 10 == 5)
 		return MISSING;
@@ -136,6 +136,8 @@ int traffic__listen(int ret_fds[NR_LISTENERS])
 static void add(struct account *a, const struct conn *c, uint64_t in, uint64_t out)
 {
 	a->count[c->kind]++;
+	if (in < c->out + (uint64_t)kinds[c->kind].sleep_ms * 1000000)
+		a->brief[c->kind]++;
 	a->inner_ns[c->kind] += in - c->out;
 	a->outer_ns[c->kind] += out - c->in;
 }
@@ -309,7 +311,7 @@ static int connect_anew(unsigned int next)
 	return fd;
 }
 
-int traffic__request(struct account *a)
+int traffic__request(struct account *a, unsigned int requests)
 {
 	struct epoll_event ev[NR_CONNS];
 	unsigned int done = 0;
@@ -324,7 +326,7 @@ int traffic__request(struct account *a)
 		if (ask(fd))
 			return -EIO;
 	}
-	while (done < NR_REQUESTS) {
+	while (done < requests) {
 		int n = epoll_wait(ep, ev, NR_CONNS, 20000);
 
 		if (n <= 0)
@@ -338,7 +340,7 @@ int traffic__request(struct account *a)
 					continue;
 				if (!conns[fd].over)
 					return -ECONNRESET;
-				if (conns[fd].next >= NR_REQUESTS)
+				if (conns[fd].next >= requests)
 					continue;
 				fd = connect_anew(conns[fd].next);
 				if (fd < 0)
@@ -351,7 +353,7 @@ int traffic__request(struct account *a)
 			add(a, &conns[fd], in, out);
 			done++;
 			conns[fd].over = conns[fd].once;
-			if (!conns[fd].once && conns[fd].next < NR_REQUESTS && ask(fd))
+			if (!conns[fd].once && conns[fd].next < requests && ask(fd))
 				return -EIO;
 		}
 	}

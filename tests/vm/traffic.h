@@ -8,7 +8,7 @@
 #include <time.h>
 
 #define NR_CONNS    16
-#define NR_REQUESTS 2000
+#define NR_REQUESTS 2000 /* by default; of more, these alone have answers that are held back */
 #define PORT	    8080
 
 enum kind { OK, MISSING, FAIL, SLEEP5, SLEEP50, NR_KINDS };
@@ -31,6 +31,9 @@ enum kind traffic__kind(unsigned int i);
  */
 struct account {
 	uint64_t count[NR_KINDS];
+	uint64_t brief[NR_KINDS]; /* those whose inner time is shorter than the answer was held
+				   * back: the writer was preempted inside its call, after the
+				   * other end had its bytes */
 	uint64_t inner_ns[NR_KINDS];
 	uint64_t outer_ns[NR_KINDS];
 };
@@ -56,7 +59,7 @@ int traffic__listen(int ret_fds[NR_LISTENERS]);
 /* Serves until killed. */
 void traffic__serve(const int listeners[NR_LISTENERS], struct account *a);
 
-/* Makes all requests and leaves the connections open. Returns 0 or -errno. */
-int traffic__request(struct account *a);
+/* Makes so many requests and leaves the connections open. Returns 0 or -errno. */
+int traffic__request(struct account *a, unsigned int requests);
 
 #endif /* REDTAP_TESTS_VM_TRAFFIC_H */

@@ -91,7 +91,8 @@ static const char *const fentry_programs[] = {
 
 static const char *const syscall_programs[] = {
 	"rt_sys_send",	  "rt_sys_recv",  "rt_sys_splice", "rt_sys_state",
-	"rt_sys_destroy", "rt_proc_exec", "rt_proc_exit",  NULL,
+	"rt_sys_destroy", "rt_proc_exec", "rt_proc_exit",  "rt_ctl_put",
+	"rt_ctl_delete",  "rt_ctl_get",	  "rt_ctl_spare",  NULL,
 };
 
 const struct rt_backend rt_backends[] = {

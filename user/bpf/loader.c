@@ -98,7 +98,17 @@ static bool is_on(const struct rt_bpf *b, const struct bpf_program *prog)
 	for (size_t i = 0; i < RT_ARRAY_SIZE(older); i++)
 		if (strcmp(name, older[i][0]) == 0 && !rt_features__function(older[i][1]))
 			return false;
-	return is_listed(b->backend->programs, name);
+	if (!is_listed(b->backend->programs, name))
+		return false;
+	/* Linux 5.14; before it, map calls do. */
+	return bpf_program__type(prog) != BPF_PROG_TYPE_SYSCALL ||
+	       libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_SYSCALL, NULL) == 1;
+}
+
+/* User space runs it itself. */
+static bool is_called(const struct bpf_program *prog)
+{
+	return strncmp(bpf_program__name(prog), "rt_ctl_", strlen("rt_ctl_")) == 0;
 }
 
 static bool is_resp_row(const struct rt_sig *sig)
@@ -264,7 +274,7 @@ static int attach(struct rt_bpf *b)
 	int err;
 
 	bpf_object__for_each_program (prog, s->obj) {
-		if (!is_on(b, prog) || bpf_program__type(prog) == BPF_PROG_TYPE_SYSCALL)
+		if (is_called(prog) || !is_on(b, prog))
 			continue;
 		if (bpf_program__type(prog) == BPF_PROG_TYPE_TRACEPOINT) {
 			has_events = true;
@@ -293,6 +303,8 @@ static void unload(struct rt_bpf *b)
 	ring_buffer__free(b->ring);
 	b->ring = NULL;
 	rt_rules__close(b);
+	free(b->keys);
+	b->keys = NULL;
 	bpf_link__destroy(b->sweep_conns);
 	bpf_link__destroy(b->sweep_socks);
 	b->sweep_conns = b->sweep_socks = NULL;
@@ -335,10 +347,7 @@ static int try_backend(struct rt_bpf *b, const struct rt_backend *be, const stru
 
 	libbpf_reason[0] = 0;
 	b->backend = be;
-	/* The walk's program runs with preemption off, an iterator's with a state's lock held and
-	 * preempted: whoever then moves bytes on that socket is not heard. `event` is taken where
-	 * nothing may be missed though the kernel preempts programs. */
-	b->iter = rt_features__has(RT_FEATURE_ITER) && be->id != RT_BACKEND_EVENT;
+	b->iter = rt_features__has(RT_FEATURE_ITER);
 	b->storage = be->storage && rt_features__has(RT_FEATURE_SK_STORAGE) && can_sweep_storage();
 	b->skel = s = rt_object__open(legacy, &opts);
 	if (!s)
@@ -349,7 +358,7 @@ static int try_backend(struct rt_bpf *b, const struct rt_backend *be, const stru
 	bpf_object__for_each_program (prog, s->obj)
 		bpf_program__set_autoload(prog, is_on(b, prog));
 	bpf_program__set_autoload(s->progs.rt_sweep_conns, b->iter);
-	bpf_program__set_autoload(s->progs.rt_sweep_call, !b->iter);
+	bpf_program__set_autoload(s->progs.rt_sweep_call, true);
 	bpf_program__set_autoload(s->progs.rt_sweep_socks, b->storage && b->iter);
 	bpf_program__set_autoload(s->progs.rt_sweep_files, b->storage && !b->iter);
 	bpf_map__set_max_entries(s->maps.rt_ring, (u32)cfg->ring_size);

@@ -28,6 +28,8 @@ struct rt_bpf {
 	u32 conns_empty; /* rt_conns_made before a sweep that found rt_conns empty, plus 1 */
 	struct bpf_link *sweep_socks; /* over storage, or over files */
 	struct bpf_link *sweep_conns;
+	u64 *keys; /* states of the hash map that a program is to look at: up to RT_CONN_HASH_MAX */
+	size_t nr_keys;
 	struct ring_buffer *ring;
 	u32 nr_slots; /* of requests counted in the kernel; 0: it is off */
 	u32 stripe_bits;
@@ -46,6 +48,7 @@ struct rt_bpf {
 
 	/* while a drain or a sweep runs */
 	rt_record_fn fn;
+	rt_batch_fn batch; /* a sweep only */
 	void *fn_ctx;
 	u32 drained;
 	u32 budget;
@@ -58,8 +61,9 @@ struct redtap_bpf *rt_object__open(bool legacy, const struct bpf_object_open_opt
 /* Of rt_bpf_cfg.stack_size. */
 u32 rt_object__stack_size(void);
 
-/* walk.c: the sweep without iterators. */
-int rt_walk__sweep(struct rt_bpf *b, rt_record_fn fn, rt_batch_fn batch, void *ctx);
+/* walk.c: looks at the states of the keys; at all, which is the sweep without iterators. */
+int rt_walk__states(struct rt_bpf *b);
+int rt_walk__sweep(struct rt_bpf *b);
 
 int rt_ring__open(struct rt_bpf *b);
 

@@ -31,6 +31,9 @@ static int on_record(void *ctx, void *data, size_t len)
 
 int rt_ring__open(struct rt_bpf *b)
 {
+	b->keys = calloc(RT_CONN_HASH_MAX, sizeof(*b->keys));
+	if (!b->keys)
+		return -ENOMEM;
 	b->ring = ring_buffer__new(bpf_map__fd(b->skel->maps.rt_ring), on_record, b, NULL);
 	return b->ring ? 0 : -errno;
 }
@@ -54,8 +57,24 @@ int rt_bpf__drain(struct rt_bpf *b, rt_record_fn fn, void *ctx, u32 budget)
 	return (int)b->drained;
 }
 
+/* Goes on to who reads the sweep, but for states whose socket is gone. */
+static void on_swept(struct rt_bpf *b, const void *record, u32 len)
+{
+	struct rt_gone gone;
+
+	memcpy(&gone, record, sizeof(gone.type));
+	if (gone.type != RT_EV_GONE) {
+		b->fn(b->fn_ctx, record, len);
+		return;
+	}
+	if (len != sizeof(gone) || b->nr_keys == RT_CONN_HASH_MAX)
+		return;
+	memcpy(&gone, record, sizeof(gone));
+	b->keys[b->nr_keys++] = gone.sk;
+}
+
 /* Records stand one behind another and may be cut by the end of a read. */
-static size_t split(const char *buf, size_t len, rt_record_fn fn, void *ctx)
+static size_t split(struct rt_bpf *b, const char *buf, size_t len)
 {
 	size_t pos = 0;
 
@@ -69,13 +88,13 @@ static size_t split(const char *buf, size_t len, rt_record_fn fn, void *ctx)
 		if (head[1] > len - pos)
 			break;
 		memcpy(record, buf + pos, head[1]);
-		fn(ctx, record, head[1]);
+		on_swept(b, record, head[1]);
 		pos += head[1];
 	}
 	return pos;
 }
 
-static int sweep_one(struct bpf_link *link, rt_record_fn fn, rt_batch_fn batch, void *ctx)
+static int sweep_one(struct rt_bpf *b, struct bpf_link *link)
 {
 	size_t size = SWEEP_PAGES * (size_t)sysconf(_SC_PAGESIZE) + sizeof(struct rt_exchange);
 	__cleanup_free char *buf = NULL;
@@ -101,9 +120,9 @@ static int sweep_one(struct bpf_link *link, rt_record_fn fn, rt_batch_fn batch, 
 		if (n == 0)
 			return 0;
 		len += (size_t)n;
-		batch(ctx, true);
-		used = split(buf, len, fn, ctx);
-		batch(ctx, false);
+		b->batch(b->fn_ctx, true);
+		used = split(b, buf, len);
+		b->batch(b->fn_ctx, false);
 		len -= used;
 		memmove(buf, buf + used, len);
 	}
@@ -111,17 +130,19 @@ static int sweep_one(struct bpf_link *link, rt_record_fn fn, rt_batch_fn batch, 
 
 /* An iterator looks at each of the hash map's buckets, of which there are as many as
  * entries at most: not while it is known to be empty, as it is without Unix sockets. */
-static int sweep_conns(struct rt_bpf *b, rt_record_fn fn, rt_batch_fn batch, void *ctx)
+static int sweep_conns(struct rt_bpf *b)
 {
 	u32 made = __atomic_load_n(&b->skel->bss->rt_conns_made, __ATOMIC_ACQUIRE);
-	int err;
+	int err, err2;
 
 	if (b->conns_empty == made + 1)
 		return 0;
+	b->nr_keys = 0;
 	__atomic_store_n(&b->skel->bss->rt_conns_seen, 0, __ATOMIC_RELEASE);
-	err = sweep_one(b->sweep_conns, fn, batch, ctx);
+	err = sweep_one(b, b->sweep_conns);
 	b->conns_empty = !err && !b->skel->bss->rt_conns_seen ? made + 1 : 0;
-	return err;
+	err2 = rt_walk__states(b);
+	return err ? err : err2;
 }
 
 /* Whether any state in socket storage may have something new to tell. Where nothing moved and
@@ -141,12 +162,15 @@ int rt_bpf__sweep(struct rt_bpf *b, rt_record_fn fn, rt_batch_fn batch, void *ct
 	bool moved = storage_moved(b), all = b->sweeps % RT_SWEEP_ALL_EVERY == 0;
 	int err = 0, err2;
 
+	b->fn = fn;
+	b->batch = batch;
+	b->fn_ctx = ctx;
 	/* The number has a byte in each state, and 0 is that of none. */
 	__atomic_store_n(&b->skel->bss->rt_sweep_nr, b->sweeps++ % 255 + 1, __ATOMIC_RELEASE);
 	__atomic_store_n(&b->skel->bss->rt_sweep_all, all, __ATOMIC_RELEASE);
 	if (moved || all)
-		err = sweep_one(b->sweep_socks, fn, batch, ctx);
-	err2 = b->iter ? sweep_conns(b, fn, batch, ctx) : rt_walk__sweep(b, fn, batch, ctx);
+		err = sweep_one(b, b->sweep_socks);
+	err2 = b->iter ? sweep_conns(b) : rt_walk__sweep(b);
 	rt_exes__forget_unread(b, rt_clock__mono());
 	return err ? err : err2;
 }

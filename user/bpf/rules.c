@@ -162,10 +162,15 @@ u32 rt_bpf__nr_slots(const struct rt_bpf *b)
 }
 
 /* By a program where there is one (bpf/ctl.bpf.c): what the map call returned. */
-static int by_program(const struct bpf_program *prog, struct rt_ctl_arg *arg)
+static int by_program(const struct bpf_program *prog, void *arg, u32 size)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = arg, .ctx_size_in = sizeof(*arg));
+	struct bpf_test_run_opts opts;
 
+	/* Not LIBBPF_OPTS: libbpf refuses set bytes in the struct's tail padding. */
+	memset(&opts, 0, sizeof(opts));
+	opts.sz = sizeof(opts);
+	opts.ctx_in = arg;
+	opts.ctx_size_in = size;
 	if (bpf_prog_test_run_opts(bpf_program__fd(prog), &opts))
 		return -errno;
 	return (int)opts.retval;
@@ -182,18 +187,18 @@ int rt_bpf__rule_put(const struct rt_bpf *b, const struct rt_rule *rule, bool fr
 	int fd = bpf_map__fd(b->skel->maps.rt_rules);
 
 	if (has(b->skel->progs.rt_ctl_put))
-		return by_program(b->skel->progs.rt_ctl_put, &arg);
+		return by_program(b->skel->progs.rt_ctl_put, &arg, sizeof(arg));
 	return bpf_map_update_elem(fd, &rule->key, rule, arg.flags) ? -errno : 0;
 }
 
 int rt_bpf__spare(const struct rt_bpf *b, u32 slot)
 {
-	struct rt_ctl_arg arg = {.slot = slot};
 	int fd = bpf_map__fd(b->skel->maps.rt_spares);
+	u64 arg = slot;
 
 	b->spare_keys[slot] = 0;
 	if (has(b->skel->progs.rt_ctl_spare))
-		return by_program(b->skel->progs.rt_ctl_spare, &arg);
+		return by_program(b->skel->progs.rt_ctl_spare, &arg, sizeof(arg));
 	return bpf_map_update_elem(fd, NULL, &slot, BPF_ANY) ? -errno : 0;
 }
 
@@ -209,7 +214,7 @@ int rt_bpf__rule_get(const struct rt_bpf *b, u64 key, struct rt_rule *ret)
 
 	if (!has(b->skel->progs.rt_ctl_get))
 		return bpf_map_lookup_elem(fd, &key, ret) ? -errno : 0;
-	err = by_program(b->skel->progs.rt_ctl_get, &arg);
+	err = by_program(b->skel->progs.rt_ctl_get, &arg, sizeof(arg));
 	*ret = arg.rule;
 	return err;
 }
@@ -219,7 +224,7 @@ int rt_bpf__rule_delete(const struct rt_bpf *b, u64 key)
 	struct rt_ctl_arg arg = {.rule = {.key = key}};
 
 	if (has(b->skel->progs.rt_ctl_delete))
-		return by_program(b->skel->progs.rt_ctl_delete, &arg);
+		return by_program(b->skel->progs.rt_ctl_delete, &arg, sizeof(arg));
 	return bpf_map_delete_elem(bpf_map__fd(b->skel->maps.rt_rules), &key) ? -errno : 0;
 }
 

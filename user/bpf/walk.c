@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The sweep over the hash map where the kernel has no iterators over maps, and for the
- * backend `event`, as iterators are preempted: walks over its keys and has a program look
- * at each one's state, under the state's own lock, as the iterator does. Called by
- * rt_bpf__sweep().
+ * States of the hash map, looked at one by one: calls a program for each key, which is not
+ * preempted. For those whose socket is gone; and where the kernel has no iterators over maps,
+ * for all. Called by rt_bpf__sweep().
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +12,6 @@
 #include <bpf/bpf.h>
 
 #include "bpf/loader.h"
-#include "util/cleanup.h"
 
 #define WALK_BATCH 256
 
@@ -42,46 +40,46 @@ static size_t collect(int map, u64 *keys, size_t max)
 	return out;
 }
 
-int rt_walk__sweep(struct rt_bpf *b, rt_record_fn fn, rt_batch_fn batch, void *ctx)
+int rt_walk__states(struct rt_bpf *b)
 {
-	__cleanup_free u64 *keys = calloc(RT_CONN_HASH_MAX, sizeof(*keys));
 	int prog = bpf_program__fd(b->skel->progs.rt_sweep_call);
 	struct bpf_test_run_opts opts;
 	const struct rt_swept *swept;
 	int err = 0;
-	size_t n;
 
+	if (!b->nr_keys)
+		return 0;
 	swept = mmap(NULL, sizeof(*swept), PROT_READ, MAP_SHARED,
 		     bpf_map__fd(b->skel->maps.rt_swept), 0);
 	if (swept == MAP_FAILED)
 		return -errno;
-	if (!keys) {
-		err = -ENOMEM;
-		goto out;
-	}
-	n = collect(bpf_map__fd(b->skel->maps.rt_conns), keys, RT_CONN_HASH_MAX);
-	batch(ctx, true);
-	for (size_t i = 0; i < n; i++) {
+	b->batch(b->fn_ctx, true);
+	for (size_t i = 0; i < b->nr_keys; i++) {
 		if (i && i % WALK_BATCH == 0) {
-			batch(ctx, false);
-			batch(ctx, true);
+			b->batch(b->fn_ctx, false);
+			b->batch(b->fn_ctx, true);
 		}
 		/* Not LIBBPF_OPTS: libbpf refuses set bytes in the struct's tail padding. */
 		memset(&opts, 0, sizeof(opts));
 		opts.sz = sizeof(opts);
-		opts.ctx_in = &keys[i];
-		opts.ctx_size_in = sizeof(keys[i]);
+		opts.ctx_in = &b->keys[i];
+		opts.ctx_size_in = sizeof(b->keys[i]);
 		if (bpf_prog_test_run_opts(prog, &opts)) {
 			err = -errno;
 			break;
 		}
 		if (opts.retval && swept->exchange.size)
-			fn(ctx, &swept->exchange, swept->exchange.size);
+			b->fn(b->fn_ctx, &swept->exchange, swept->exchange.size);
 		if (opts.retval && swept->active.size)
-			fn(ctx, &swept->active, swept->active.size);
+			b->fn(b->fn_ctx, &swept->active, swept->active.size);
 	}
-	batch(ctx, false);
-out:
+	b->batch(b->fn_ctx, false);
 	munmap((void *)swept, sizeof(*swept));
 	return err;
+}
+
+int rt_walk__sweep(struct rt_bpf *b)
+{
+	b->nr_keys = collect(bpf_map__fd(b->skel->maps.rt_conns), b->keys, RT_CONN_HASH_MAX);
+	return rt_walk__states(b);
 }
