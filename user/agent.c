@@ -27,6 +27,9 @@
 #define BUSY_RECORDS  2000 /* in 100 ms */
 /* Records handled with the registry's lock held in one go. */
 #define DRAIN_BUDGET 2048
+/* Looks for records that keep others back. */
+#define TAKE_TRIES   20
+#define TAKE_WAIT_US 50
 #define SWEEP_NS     500000000ull
 /* A process that ended is remembered for its last records. */
 #define PROCESS_TTL_NS (30 * 1000000000ull)
@@ -110,7 +113,8 @@ static int set_timer(struct rt_agent *a, long ns)
 	return timerfd_settime(a->timer, 0, &every, NULL) ? -errno : 0;
 }
 
-static int drain(struct rt_agent *a)
+/* Returns how many records, or -errno. */
+static int take(struct rt_agent *a)
 {
 	int n, all = 0;
 
@@ -120,11 +124,18 @@ static int drain(struct rt_agent *a)
 		batch(a, false);
 		all += n > 0 ? n : 0;
 	} while (n >= DRAIN_BUDGET && !a->stop);
+	return n < 0 ? n : all;
+}
+
+static int drain(struct rt_agent *a)
+{
+	int n = take(a);
+
 	if (n < 0)
 		return n;
 	/* Busy is judged by rate: the short interval sees a tenth of the records. */
 	return set_timer(a,
-			 all * (DRAIN_NS / a->drain_ns) >= BUSY_RECORDS ? DRAIN_BUSY_NS : DRAIN_NS);
+			 n * (DRAIN_NS / a->drain_ns) >= BUSY_RECORDS ? DRAIN_BUSY_NS : DRAIN_NS);
 }
 
 static void fold(struct rt_agent *a)
@@ -179,13 +190,30 @@ void rt_agent__refresh(struct rt_agent *a)
 	pthread_mutex_unlock(&r->lock);
 }
 
-/* With tens of thousands of connections, a sweep takes longer than a scrape may wait. */
+/* All that is in the ring by now. A record that is being written on another CPU keeps back
+ * those behind it, for as long as an interrupt takes there. */
+static void take_all(struct rt_agent *a)
+{
+	for (int i = 0; i < TAKE_TRIES; i++) {
+		int n = take(a);
+
+		if (n < 0 || !rt_bpf__has_records(a->bpf))
+			return;
+		if (!n)
+			usleep(TAKE_WAIT_US);
+	}
+}
+
+/* What the ring has of a connection was before what the sweep tells of it. And with tens of
+ * thousands of connections, a sweep takes longer than a scrape may wait. */
 static void on_swept(void *ctx, bool begin)
 {
 	struct rt_agent *a = ctx;
 
-	batch(a, begin);
 	/* What fails here fails again in the loop. */
+	if (begin)
+		take_all(a);
+	batch(a, begin);
 	if (!begin)
 		(void)refresh(a);
 }

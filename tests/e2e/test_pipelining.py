@@ -230,6 +230,32 @@ def test_unix_sockets(netns, redtap, trace, tmp_path):
         assert tracer.exchanges(role=role, path="/c")[0]["error"] in ("connection_closed", "timeout")
 
 
+def test_unix_sockets_that_end_at_once(netns, redtap, trace, tmp_path):
+    """The sweep meets many that ended a moment ago, whose bytes are not read from the ring yet."""
+    agent, tracer = redtap(*ROOMY), trace(*ROOMY)
+    listener = netns.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "s"))
+    listener.listen()
+    requests, answers = get("/a") + get("/b"), answer(200) + answer(404)
+    want = collections.Counter()
+    end = time.monotonic() + 4
+    while time.monotonic() < end:
+        client = netns.socket(socket.AF_UNIX)
+        client.connect(str(tmp_path / "s"))
+        server, _ = listener.accept()
+        client.sendall(requests)
+        take(server, len(requests))
+        server.sendall(answers)
+        take(client, len(answers))
+        client.close()
+        server.close()
+        want["/a", 200] += 1
+        want["/b", 404] += 1
+    listener.close()
+    m = assert_told(agent, tracer, want)
+    assert m.sum("redtap_streams_torn_total") == 0
+
+
 def test_answers_cut_at_every_byte(pair, redtap, trace):
     """Three answers, one of them interim and one of chunks, cut in two writes at each byte."""
     agent, tracer = redtap(), trace()

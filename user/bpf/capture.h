@@ -61,10 +61,13 @@ const struct rt_backend *rt_bpf__backend(const struct rt_bpf *b);
 int rt_bpf__wait_fd(const struct rt_bpf *b);
 /* Consumes up to `budget` waiting records. Returns how many, or -errno. */
 int rt_bpf__drain(struct rt_bpf *b, rt_record_fn fn, void *ctx, u32 budget);
+/* Whether records wait, be it that they are still being written. */
+bool rt_bpf__has_records(const struct rt_bpf *b);
 /* Around a batch of records. */
 typedef void (*rt_batch_fn)(void *ctx, bool begin);
 /* Runs the sweep once; its records go to fn, in batches as the kernel hands them out: in
- * between, all that it reported was told. Returns 0 or -errno. */
+ * between, all that it reported was told. A batch is of the moment at which it begins: what
+ * the hooks told of its connections before that is in the ring. Returns 0 or -errno. */
 int rt_bpf__sweep(struct rt_bpf *b, rt_record_fn fn, rt_batch_fn batch, void *ctx);
 /* Answers RT_EV_EXE: is this executable in scope by --exe? */
 void rt_bpf__judge_exe(struct rt_bpf *b, const struct rt_exe_event *ev);

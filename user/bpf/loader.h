@@ -66,6 +66,9 @@ int rt_walk__states(struct rt_bpf *b);
 int rt_walk__sweep(struct rt_bpf *b);
 
 int rt_ring__open(struct rt_bpf *b);
+/* Tells a batch of the sweep's records, which stand one behind another. Returns how many of
+ * the bytes were whole records. */
+size_t rt_ring__tell(struct rt_bpf *b, const char *buf, size_t len);
 
 /* What the kernel counts in place, rules.c. */
 u32 rt_rules__stripe_bits(void);

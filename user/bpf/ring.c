@@ -5,6 +5,7 @@
  * statistics. Called by the agent's loop, the last two also at scrape.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,13 @@ int rt_bpf__drain(struct rt_bpf *b, rt_record_fn fn, void *ctx, u32 budget)
 	return (int)b->drained;
 }
 
+bool rt_bpf__has_records(const struct rt_bpf *b)
+{
+	struct pollfd ring = {.fd = bpf_map__fd(b->skel->maps.rt_ring), .events = POLLIN};
+
+	return poll(&ring, 1, 0) > 0;
+}
+
 /* Goes on to who reads the sweep, but for states whose socket is gone. */
 static void on_swept(struct rt_bpf *b, const void *record, u32 len)
 {
@@ -94,6 +102,16 @@ static size_t split(struct rt_bpf *b, const char *buf, size_t len)
 	return pos;
 }
 
+size_t rt_ring__tell(struct rt_bpf *b, const char *buf, size_t len)
+{
+	size_t used;
+
+	b->batch(b->fn_ctx, true);
+	used = split(b, buf, len);
+	b->batch(b->fn_ctx, false);
+	return used;
+}
+
 static int sweep_one(struct rt_bpf *b, struct bpf_link *link)
 {
 	size_t size = SWEEP_PAGES * (size_t)sysconf(_SC_PAGESIZE) + sizeof(struct rt_exchange);
@@ -120,9 +138,7 @@ static int sweep_one(struct rt_bpf *b, struct bpf_link *link)
 		if (n == 0)
 			return 0;
 		len += (size_t)n;
-		b->batch(b->fn_ctx, true);
-		used = split(b, buf, len);
-		b->batch(b->fn_ctx, false);
+		used = rt_ring__tell(b, buf, len);
 		len -= used;
 		memmove(buf, buf + used, len);
 	}

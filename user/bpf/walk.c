@@ -12,7 +12,10 @@
 #include <bpf/bpf.h>
 
 #include "bpf/loader.h"
+#include "util/cleanup.h"
 
+/* Records are told when there are as many, or after so many states: a scrape waits for that. */
+#define WALK_BYTES (32u << 10)
 #define WALK_BATCH 256
 
 static int by_key(const void *a, const void *b)
@@ -40,40 +43,63 @@ static size_t collect(int map, u64 *keys, size_t max)
 	return out;
 }
 
+static size_t put(char *buf, size_t len, const void *record, u16 size)
+{
+	memcpy(buf + len, record, size);
+	return len + size;
+}
+
+/* Returns whether there is something to tell, which is in rt_swept then, or -errno. */
+static int look(int prog, const u64 *key)
+{
+	struct bpf_test_run_opts opts;
+
+	/* Not LIBBPF_OPTS: libbpf refuses set bytes in the struct's tail padding. */
+	memset(&opts, 0, sizeof(opts));
+	opts.sz = sizeof(opts);
+	opts.ctx_in = key;
+	opts.ctx_size_in = sizeof(*key);
+	return bpf_prog_test_run_opts(prog, &opts) ? -errno : (int)opts.retval;
+}
+
+static int look_at_all(struct rt_bpf *b, const struct rt_swept *swept, char *buf)
+{
+	int prog = bpf_program__fd(b->skel->progs.rt_sweep_call), told = 0;
+	size_t len = 0;
+
+	for (size_t i = 0; i < b->nr_keys; i++) {
+		told = look(prog, &b->keys[i]);
+		if (told < 0)
+			break;
+		if (told) {
+			len = put(buf, len, &swept->exchange, swept->exchange.size);
+			len = put(buf, len, &swept->active, swept->active.size);
+		}
+		if (len > WALK_BYTES || (i + 1) % WALK_BATCH == 0) {
+			rt_ring__tell(b, buf, len);
+			len = 0;
+		}
+	}
+	rt_ring__tell(b, buf, len);
+	return told < 0 ? told : 0;
+}
+
 int rt_walk__states(struct rt_bpf *b)
 {
-	int prog = bpf_program__fd(b->skel->progs.rt_sweep_call);
-	struct bpf_test_run_opts opts;
+	__cleanup_free char *buf = NULL;
 	const struct rt_swept *swept;
-	int err = 0;
+	int err;
 
 	if (!b->nr_keys)
 		return 0;
+	buf = malloc(WALK_BYTES + sizeof(*swept));
+	if (!buf)
+		return -ENOMEM;
 	swept = mmap(NULL, sizeof(*swept), PROT_READ, MAP_SHARED,
 		     bpf_map__fd(b->skel->maps.rt_swept), 0);
 	if (swept == MAP_FAILED)
 		return -errno;
-	b->batch(b->fn_ctx, true);
-	for (size_t i = 0; i < b->nr_keys; i++) {
-		if (i && i % WALK_BATCH == 0) {
-			b->batch(b->fn_ctx, false);
-			b->batch(b->fn_ctx, true);
-		}
-		/* Not LIBBPF_OPTS: libbpf refuses set bytes in the struct's tail padding. */
-		memset(&opts, 0, sizeof(opts));
-		opts.sz = sizeof(opts);
-		opts.ctx_in = &b->keys[i];
-		opts.ctx_size_in = sizeof(b->keys[i]);
-		if (bpf_prog_test_run_opts(prog, &opts)) {
-			err = -errno;
-			break;
-		}
-		if (opts.retval && swept->exchange.size)
-			b->fn(b->fn_ctx, &swept->exchange, swept->exchange.size);
-		if (opts.retval && swept->active.size)
-			b->fn(b->fn_ctx, &swept->active, swept->active.size);
-	}
-	b->batch(b->fn_ctx, false);
+	err = look_at_all(b, swept, buf);
 	munmap((void *)swept, sizeof(*swept));
 	return err;
 }
