@@ -264,6 +264,11 @@ static __always_inline void rt_sweep_dead(struct rt_swept *box, struct rt_conn *
 {
 	if (!rt_conn_lock(c))
 		return;
+	/* What was read of a new one may have been of two moments. */
+	if (rt_conn_alive(c)) {
+		rt_conn_unlock(c);
+		return;
+	}
 	if (!rt_turn_busy(c)) {
 		rt_conn_delete(&sk);
 		return;
@@ -312,7 +317,8 @@ int BPF_PROG(rt_sweep_call, u64 sk)
 		return 0;
 	box->exchange.size = 0;
 	box->active.size = 0;
-	if (!c)
+	/* One that is still being made does not tell whose it is. */
+	if (!c || !c->scope_pid)
 		return 0;
 	if (rt_sweep_closes(c))
 		rt_on_gone(c);

@@ -58,7 +58,8 @@ enum rt_same {
 /* What every operation touches stands first, what few touch stands last. */
 struct rt_conn {
 	u32 lock;	/* 0: free; else the holder's CPU plus one */
-	u32 scope_pid;	/* process the scope was last decided for: it is in scope */
+	u32 scope_pid;	/* process the scope was last decided for: it is in scope; 0: the state is
+			 * still being made */
 
 	u8 phase;	/* enum rt_phase */
 	u8 turn;	/* enum rt_turn, of bytes that belong to no exchange (yet) */

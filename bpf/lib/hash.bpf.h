@@ -7,6 +7,22 @@
 #include "lib/scope.bpf.h"
 #include "lib/turn.bpf.h"
 
+static __always_inline struct rt_conn *rt_hash_new(const u64 *key)
+{
+	u32 none = 0;
+	struct rt_conn *zero = bpf_map_lookup_elem(&rt_zero, &none), *c;
+
+	if (!zero)
+		return NULL;
+	/* Another CPU may have been first: then this one's is there as well. */
+	bpf_map_update_elem(&rt_conns, key, zero, BPF_NOEXIST);
+	__sync_fetch_and_add(&rt_conns_made, 1);
+	c = bpf_map_lookup_elem(&rt_conns, key);
+	if (!c)
+		rt_stat_inc(RT_STAT_LOST_CONN_MAP);
+	return c;
+}
+
 /* The socket's state; made when it is in scope and `create` is set. A state left
  * by an earlier socket at this address is finished first. */
 static __always_inline struct rt_conn *rt_hash_conn(const struct sock *sk,
@@ -14,10 +30,9 @@ static __always_inline struct rt_conn *rt_hash_conn(const struct sock *sk,
 						    bool create)
 {
 	u64 key = (u64)sk;
-	struct rt_conn *c = bpf_map_lookup_elem(&rt_conns, &key), *zero;
-	u32 none = 0;
+	struct rt_conn *c = bpf_map_lookup_elem(&rt_conns, &key);
 
-	if (c && c->ino != rt_socket_ino(socket)) {
+	if (c && c->scope_pid && c->ino != rt_socket_ino(socket)) {
 		c->x.flags |= RT_X_LOCAL_FIN;
 		rt_on_gone(c);
 		if (rt_turn_busy(c) || !rt_conn_drop(c, &key)) {
@@ -30,25 +45,10 @@ static __always_inline struct rt_conn *rt_hash_conn(const struct sock *sk,
 		return c;
 	if (!rt_in_scope(sk, false, pid))
 		return NULL;
-	if (c) {
-		c->scope_pid = pid;
-		return c;
-	}
-	if (!create)
-		return NULL;
-	zero = bpf_map_lookup_elem(&rt_zero, &none);
-	if (!zero)
-		return NULL;
-	/* Another CPU may have been first: then this one's is there as well. */
-	bpf_map_update_elem(&rt_conns, &key, zero, BPF_NOEXIST);
-	__sync_fetch_and_add(&rt_conns_made, 1);
-	c = bpf_map_lookup_elem(&rt_conns, &key);
-	if (!c) {
-		rt_stat_inc(RT_STAT_LOST_CONN_MAP);
-		return NULL;
-	}
-	rt_conn_identify(c, sk, socket);
-	c->scope_pid = pid;
+	if (!c && create)
+		c = rt_hash_new(&key);
+	if (c)
+		rt_conn_admit(c, sk, socket, pid);
 	return c;
 }
 

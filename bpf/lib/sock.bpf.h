@@ -88,6 +88,21 @@ static __always_inline void rt_conn_identify(struct rt_conn *c, const struct soc
 		bpf_core_read(x->peer_addr, 16, &sk->__sk_common.skc_v6_daddr);
 }
 
+/* A state is in scope for this process. Behind all that identifies it, as of a state without a
+ * process nobody believes that. Two CPUs may come here with a new one at once. */
+static __always_inline void rt_conn_admit(struct rt_conn *c, const struct sock *sk,
+					  const struct socket *socket, u32 pid)
+{
+	if (!c->scope_pid)
+		rt_conn_identify(c, sk, socket);
+#ifdef RT_LEGACY
+	barrier();
+	*(volatile u32 *)&c->scope_pid = pid;
+#else
+	__sync_lock_test_and_set(&c->scope_pid, pid);
+#endif
+}
+
 /* Whether the socket that `c` belongs to still lives and is not a successor at
  * the same address. Closing clears sk_socket before the memory is freed. */
 static __always_inline bool rt_conn_alive(const struct rt_conn *c)

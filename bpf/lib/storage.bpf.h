@@ -24,9 +24,8 @@ static __noinline struct rt_conn *rt_storage_decide(struct sock *sk, struct rt_c
 			rt_stat_inc(RT_STAT_LOST_STORAGE);
 			return NULL;
 		}
-		rt_conn_identify(c, sk, sk->sk_socket);
 	}
-	c->scope_pid = pid;
+	rt_conn_admit(c, sk, sk->sk_socket, pid);
 	return c;
 }
 
