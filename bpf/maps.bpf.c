@@ -43,7 +43,9 @@ struct rt_uios_map rt_uios SEC(".maps");
 /* One zeroed state, to insert new entries from. Never written. */
 struct rt_zero_map rt_zero SEC(".maps");
 
-/* Counters by enum rt_stat. Written by every program, read at scrape. */
+/* Counters by enum rt_stat, of each CPU. Written by every program, read at scrape. The loader
+ * makes as many as there may be CPUs. Mapped: while a map's system call copies a value out, the
+ * kernel skips the programs of perf's events for whoever preempts it there. */
 struct rt_stats_map rt_stats SEC(".maps");
 
 /* Processes announced to user space: thread group id -> start time. Written by

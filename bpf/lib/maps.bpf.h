@@ -70,10 +70,11 @@ struct rt_zero_map {
 };
 
 struct rt_stats_map {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, RT_NR_STATS);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, u64);
+	__type(value, struct rt_cpu_stats);
 };
 
 struct rt_procs_map {

@@ -7,9 +7,17 @@
 
 #include "lib/maps.bpf.h"
 
+static __always_inline u64 *rt_stat_of(u32 id)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+	struct rt_cpu_stats *own = bpf_map_lookup_elem(&rt_stats, &cpu);
+
+	return own ? &own->v[id] : NULL;
+}
+
 static __always_inline void rt_stat_add(u32 id, u64 n)
 {
-	u64 *v = bpf_map_lookup_elem(&rt_stats, &id);
+	u64 *v = rt_stat_of(id);
 
 	if (v)
 		__sync_fetch_and_add(v, n);
@@ -30,7 +38,7 @@ static __noinline int rt_stat_note(u32 id)
 /* For what no interrupt counts. */
 static __always_inline void rt_stat_inc_task(u32 id)
 {
-	u64 *v = bpf_map_lookup_elem(&rt_stats, &id);
+	u64 *v = rt_stat_of(id);
 
 	if (!v)
 		return;

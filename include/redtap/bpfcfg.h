@@ -74,4 +74,10 @@ enum rt_stat {
 	RT_NR_STATS
 };
 
+/* Those of one CPU, in whole lines of its cache. */
+#define RT_STATS_LINE 8
+struct rt_cpu_stats {
+	u64 v[(RT_NR_STATS + RT_STATS_LINE - 1) / RT_STATS_LINE * RT_STATS_LINE];
+};
+
 #endif /* REDTAP_BPFCFG_H */

@@ -72,8 +72,8 @@ int rt_bpf__sweep(struct rt_bpf *b, rt_record_fn fn, rt_batch_fn batch, void *ct
 /* Answers RT_EV_EXE: is this executable in scope by --exe? */
 void rt_bpf__judge_exe(struct rt_bpf *b, const struct rt_exe_event *ev);
 
-/* Sums of the per-CPU counters. Any thread. Returns 0 or -errno. */
-int rt_bpf__stats(const struct rt_bpf *b, u64 ret_stats[RT_NR_STATS]);
+/* Sums of the counters of all CPUs. Any thread. */
+void rt_bpf__stats(const struct rt_bpf *b, u64 ret_stats[RT_NR_STATS]);
 
 /* Requests counted in place (redtap/cells.h). Consumer's thread. 0: none are. */
 u32 rt_bpf__nr_slots(const struct rt_bpf *b);

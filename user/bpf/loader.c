@@ -300,9 +300,12 @@ static int attach(struct rt_bpf *b)
 
 static void unload(struct rt_bpf *b)
 {
+	if (!b->skel)
+		return;
 	ring_buffer__free(b->ring);
 	b->ring = NULL;
 	rt_rules__close(b);
+	rt_stats__close(b);
 	free(b->keys);
 	b->keys = NULL;
 	bpf_link__destroy(b->sweep_conns);
@@ -368,11 +371,15 @@ static int try_backend(struct rt_bpf *b, const struct rt_backend *be, const stru
 		bpf_map__set_max_entries(s->maps.rt_cgroups, 1);
 	if (!cfg->exe.n)
 		bpf_map__set_max_entries(s->maps.rt_exes, 1);
-	err = rt_rules__size_maps(b);
+	err = rt_stats__size_map(b);
+	if (!err)
+		err = rt_rules__size_maps(b);
 	if (!err)
 		err = load(b, legacy);
 	if (!err)
 		err = fill_maps(b);
+	if (!err)
+		err = rt_stats__open(b);
 	if (!err)
 		err = rt_rules__open(b);
 	if (!err)

@@ -41,6 +41,8 @@ struct rt_bpf {
 		size_t len;
 	} hists; /* the part of it that is mapped */
 	struct rt_samplers samplers;	      /* mapped; NULLs: none are taken */
+	const volatile struct rt_cpu_stats *stats; /* mapped: one per CPU */
+	u32 nr_cpus;
 	int stats_fd;
 	struct rt_exe_key unread[RT_UNREAD_MAX];
 	u32 nr_unread;
@@ -58,6 +60,11 @@ struct rt_bpf {
  * and errno when it cannot be. */
 bool rt_object__is_legacy(void);
 struct redtap_bpf *rt_object__open(bool legacy, const struct bpf_object_open_opts *opts);
+/* Maps with BPF_F_MMAPABLE, after the load: how many bytes they take. */
+size_t rt_object__map_length(const struct bpf_map *map);
+/* All of a map, with the rights `prot` of mmap(2). NULL with errno. */
+void *rt_object__map(const struct bpf_map *map, int prot);
+void rt_object__unmap(const volatile void *at, const struct bpf_map *map); /* NULL-safe */
 /* Of rt_bpf_cfg.stack_size. */
 u32 rt_object__stack_size(void);
 
@@ -69,6 +76,11 @@ int rt_ring__open(struct rt_bpf *b);
 /* Tells a batch of the sweep's records, which stand one behind another. Returns how many of
  * the bytes were whole records. */
 size_t rt_ring__tell(struct rt_bpf *b, const char *buf, size_t len);
+
+/* The programs' counters, stats.c. */
+int rt_stats__size_map(struct rt_bpf *b); /* before the load */
+int rt_stats__open(struct rt_bpf *b);	  /* after it */
+void rt_stats__close(struct rt_bpf *b);
 
 /* What the kernel counts in place, rules.c. */
 u32 rt_rules__stripe_bits(void);

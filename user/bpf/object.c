@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Which of the two embedded BPF objects this kernel takes, and its opening. Both are
+ * Which of the two embedded BPF objects this kernel takes, its opening, and maps of it in
+ * our memory. Both are
  * made of the same sources (bpf/README.md) and have the same programs, maps and
  * rodata, so that one skeleton serves both. Called by the loader and tests/vm.
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "bpf/features.h"
@@ -42,6 +44,27 @@ struct redtap_bpf *rt_object__open(bool legacy, const struct bpf_object_open_opt
 		return NULL;
 	}
 	return s;
+}
+
+size_t rt_object__map_length(const struct bpf_map *map)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t n = (size_t)bpf_map__max_entries(map) * bpf_map__value_size(map);
+
+	return (n + page - 1) / page * page;
+}
+
+void *rt_object__map(const struct bpf_map *map, int prot)
+{
+	void *at = mmap(NULL, rt_object__map_length(map), prot, MAP_SHARED, bpf_map__fd(map), 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+void rt_object__unmap(const volatile void *at, const struct bpf_map *map)
+{
+	if (at)
+		munmap((void *)(uintptr_t)at, rt_object__map_length(map));
 }
 
 /* THREAD_SIZE of x86-64 and arm64 (arch/.../include/asm/thread_info.h, memory.h). */

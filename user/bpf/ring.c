@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Reading what the kernel has to say: the ring buffer, drained by time and not
- * by wakeups; the sweep, run by reading its iterators; counters and program
- * statistics. Called by the agent's loop, the last two also at scrape.
+ * by wakeups; the sweep, run by reading its iterators. Called by the agent's loop.
  */
 #include <errno.h>
 #include <poll.h>
@@ -189,44 +188,4 @@ int rt_bpf__sweep(struct rt_bpf *b, rt_record_fn fn, rt_batch_fn batch, void *ct
 	err2 = b->iter ? sweep_conns(b) : rt_walk__sweep(b);
 	rt_exes__forget_unread(b, rt_clock__mono());
 	return err ? err : err2;
-}
-
-int rt_bpf__stats(const struct rt_bpf *b, u64 ret_stats[RT_NR_STATS])
-{
-	int cpus = libbpf_num_possible_cpus();
-	__cleanup_free u64 *values = cpus > 0 ? calloc((size_t)cpus, sizeof(*values)) : NULL;
-	int fd = bpf_map__fd(b->skel->maps.rt_stats);
-
-	if (!values)
-		return -ENOMEM;
-	for (u32 id = 0; id < RT_NR_STATS; id++) {
-		u64 sum = 0;
-
-		if (bpf_map_lookup_elem(fd, &id, values))
-			return -errno;
-		for (int cpu = 0; cpu < cpus; cpu++)
-			sum += values[cpu];
-		ret_stats[id] = sum;
-	}
-	return 0;
-}
-
-size_t rt_bpf__programs(const struct rt_bpf *b, struct rt_prog_info *ret, size_t max)
-{
-	struct bpf_program *prog;
-	size_t n = 0;
-
-	bpf_object__for_each_program (prog, b->skel->obj) {
-		struct bpf_prog_info info = {0};
-		u32 len = sizeof(info);
-		int fd = bpf_program__fd(prog);
-
-		if (fd < 0 || n >= max)
-			continue;
-		if (bpf_obj_get_info_by_fd(fd, &info, &len))
-			continue;
-		ret[n++] = (struct rt_prog_info){bpf_program__name(prog), info.run_cnt,
-						 info.run_time_ns, info.recursion_misses};
-	}
-	return n;
 }

@@ -91,39 +91,23 @@ int rt_rules__size_maps(struct rt_bpf *b)
 	return err;
 }
 
-static size_t map_length(const struct bpf_map *map)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t n = (size_t)bpf_map__max_entries(map) * bpf_map__value_size(map);
-
-	return (n + page - 1) / page * page;
-}
-
-/* NULL with errno. */
-static void *map_whole(const struct bpf_map *map, int prot)
-{
-	void *at = mmap(NULL, map_length(map), prot, MAP_SHARED, bpf_map__fd(map), 0);
-
-	return at == MAP_FAILED ? NULL : at;
-}
-
 int rt_rules__open(struct rt_bpf *b)
 {
 	if (b->nr_slots) {
-		b->cells = map_whole(b->skel->maps.rt_cells, PROT_READ);
+		b->cells = rt_object__map(b->skel->maps.rt_cells, PROT_READ);
 		if (!b->cells)
 			return -errno;
-		b->spare_keys = map_whole(b->skel->maps.rt_spare_keys, PROT_READ | PROT_WRITE);
+		b->spare_keys = rt_object__map(b->skel->maps.rt_spare_keys, PROT_READ | PROT_WRITE);
 		if (!b->spare_keys)
 			return -errno;
 	}
 	if (!b->cfg->samples_log)
 		return 0;
 	sample_rates(b->cfg, b->samplers.every_ns);
-	b->samplers.all = map_whole(b->skel->maps.rt_samplers, PROT_READ | PROT_WRITE);
+	b->samplers.all = rt_object__map(b->skel->maps.rt_samplers, PROT_READ | PROT_WRITE);
 	if (!b->samplers.all)
 		return -errno;
-	b->samplers.of_slot = map_whole(b->skel->maps.rt_sampler_of, PROT_READ | PROT_WRITE);
+	b->samplers.of_slot = rt_object__map(b->skel->maps.rt_sampler_of, PROT_READ | PROT_WRITE);
 	return b->samplers.of_slot ? 0 : -errno;
 }
 
@@ -137,15 +121,10 @@ static void unmap_hists(struct rt_bpf *b)
 void rt_rules__close(struct rt_bpf *b)
 {
 	unmap_hists(b);
-	if (b->cells)
-		munmap((void *)(uintptr_t)b->cells, map_length(b->skel->maps.rt_cells));
-	if (b->spare_keys)
-		munmap((void *)(uintptr_t)b->spare_keys, map_length(b->skel->maps.rt_spare_keys));
-	if (b->samplers.all)
-		munmap(b->samplers.all, map_length(b->skel->maps.rt_samplers));
-	if (b->samplers.of_slot)
-		munmap((void *)(uintptr_t)b->samplers.of_slot,
-		       map_length(b->skel->maps.rt_sampler_of));
+	rt_object__unmap(b->cells, b->skel->maps.rt_cells);
+	rt_object__unmap(b->spare_keys, b->skel->maps.rt_spare_keys);
+	rt_object__unmap(b->samplers.all, b->skel->maps.rt_samplers);
+	rt_object__unmap(b->samplers.of_slot, b->skel->maps.rt_sampler_of);
 	b->cells = NULL;
 	b->spare_keys = NULL;
 	b->samplers = (struct rt_samplers){0};
@@ -252,7 +231,7 @@ void rt_bpf__slot_sums(const struct rt_bpf *b, u32 slot, struct rt_cell *ret)
 static const char *map_hists(struct rt_bpf *b, size_t from, size_t to)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t whole = map_length(b->skel->maps.rt_hists);
+	size_t whole = rt_object__map_length(b->skel->maps.rt_hists);
 
 	if (!b->hists.at || from < b->hists.from || to > b->hists.from + b->hists.len) {
 		unmap_hists(b);

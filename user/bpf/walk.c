@@ -95,12 +95,11 @@ int rt_walk__states(struct rt_bpf *b)
 	buf = malloc(WALK_BYTES + sizeof(*swept));
 	if (!buf)
 		return -ENOMEM;
-	swept = mmap(NULL, sizeof(*swept), PROT_READ, MAP_SHARED,
-		     bpf_map__fd(b->skel->maps.rt_swept), 0);
-	if (swept == MAP_FAILED)
+	swept = rt_object__map(b->skel->maps.rt_swept, PROT_READ);
+	if (!swept)
 		return -errno;
 	err = look_at_all(b, swept, buf);
-	munmap((void *)swept, sizeof(*swept));
+	rt_object__unmap(swept, b->skel->maps.rt_swept);
 	return err;
 }
 

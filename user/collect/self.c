@@ -147,11 +147,10 @@ static int self_read(void *state)
 {
 	struct state *st = state;
 	struct rt_finish_counts c = {0};
-	int err = 0;
 
 	memset(st->values, 0, sizeof(st->values));
 	if (st->ctx->bpf) {
-		err = rt_bpf__stats(st->ctx->bpf, st->values);
+		rt_bpf__stats(st->ctx->bpf, st->values);
 		st->nr_progs = rt_bpf__programs(st->ctx->bpf, st->progs, RT_PROGS_MAX);
 	}
 	if (st->ctx->finisher)
@@ -171,7 +170,7 @@ static int self_read(void *state)
 		st->values[RT_STAT_SAMPLES_UNREAD] =
 			__atomic_load_n(st->ctx->samples_unread, __ATOMIC_RELAXED);
 	st->flying = c.in_flight;
-	return err;
+	return 0;
 }
 
 static void self_write(void *state, u64 now)

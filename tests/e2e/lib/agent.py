@@ -62,6 +62,11 @@ class _Agent(Process):
         bad = [line for line in self.stderr if _ERROR.search(line)]
         assert not bad, f"errors on stderr: {bad}"
 
+    def traced(self):
+        """Whether a debugger is attached to it."""
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as f:
+            return "TracerPid:\t0\n" not in f.read()
+
     def bpf_objects(self):
         """Ids of the programs, maps and links this process holds."""
         return bpf_objects(self.pid)
