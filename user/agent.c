@@ -190,13 +190,16 @@ void rt_agent__refresh(struct rt_agent *a)
 	pthread_mutex_unlock(&r->lock);
 }
 
-/* All that is in the ring by now. A record that is being written on another CPU keeps back
+/* Takes all that is in the ring by now. A record that is being written on another CPU keeps back
  * those behind it, for as long as an interrupt takes there. */
-static void take_all(struct rt_agent *a)
+static void catch_up(void *ctx)
 {
+	struct rt_agent *a = ctx;
+
 	for (int i = 0; i < TAKE_TRIES; i++) {
 		int n = take(a);
 
+		/* What fails here fails again in the loop. */
 		if (n < 0 || !rt_bpf__has_records(a->bpf))
 			return;
 		if (!n)
@@ -204,16 +207,13 @@ static void take_all(struct rt_agent *a)
 	}
 }
 
-/* What the ring has of a connection was before what the sweep tells of it. And with tens of
- * thousands of connections, a sweep takes longer than a scrape may wait. */
+/* With tens of thousands of connections, a sweep takes longer than a scrape may wait. */
 static void on_swept(void *ctx, bool begin)
 {
 	struct rt_agent *a = ctx;
 
-	/* What fails here fails again in the loop. */
-	if (begin)
-		take_all(a);
 	batch(a, begin);
+	/* What fails here fails again in the loop. */
 	if (!begin)
 		(void)refresh(a);
 }
@@ -227,7 +227,7 @@ static void sweep(struct rt_agent *a)
 		a->ops->sweep(a->ctx, true);
 	rt_finisher__sweep_begin(a->finisher);
 	batch(a, false);
-	err = rt_bpf__sweep(a->bpf, on_record, on_swept, a);
+	err = rt_bpf__sweep(a->bpf, on_record, on_swept, catch_up, a);
 	batch(a, true);
 	if (err)
 		rt_warn("the sweep over sockets failed (%s): requests on silent connections "

@@ -65,10 +65,15 @@ int rt_bpf__drain(struct rt_bpf *b, rt_record_fn fn, void *ctx, u32 budget);
 bool rt_bpf__has_records(const struct rt_bpf *b);
 /* Around a batch of records. */
 typedef void (*rt_batch_fn)(void *ctx, bool begin);
+/* Takes all that waits in the ring. */
+typedef void (*rt_catch_up_fn)(void *ctx);
 /* Runs the sweep once; its records go to fn, in batches as the kernel hands them out: in
- * between, all that it reported was told. A batch is of the moment at which it begins: what
- * the hooks told of its connections before that is in the ring. Returns 0 or -errno. */
-int rt_bpf__sweep(struct rt_bpf *b, rt_record_fn fn, rt_batch_fn batch, void *ctx);
+ * between, all that it reported was told. What the ring has of the same connections may be
+ * older or newer than that. It is newer if it matters to an exchange that goes on, and so not
+ * to be taken first; and older, so catch_up is called, before those are told of that the sweep
+ * itself ends (RT_X_CLOSED): their socket is gone. Returns 0 or -errno. */
+int rt_bpf__sweep(struct rt_bpf *b, rt_record_fn fn, rt_batch_fn batch, rt_catch_up_fn catch_up,
+		  void *ctx);
 /* Answers RT_EV_EXE: is this executable in scope by --exe? */
 void rt_bpf__judge_exe(struct rt_bpf *b, const struct rt_exe_event *ev);
 

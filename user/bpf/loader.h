@@ -50,7 +50,8 @@ struct rt_bpf {
 
 	/* while a drain or a sweep runs */
 	rt_record_fn fn;
-	rt_batch_fn batch; /* a sweep only */
+	rt_batch_fn batch; /* a sweep only, as is the next */
+	rt_catch_up_fn catch_up;
 	void *fn_ctx;
 	u32 drained;
 	u32 budget;

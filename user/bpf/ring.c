@@ -172,13 +172,15 @@ static bool storage_moved(struct rt_bpf *b)
 	return b->still < 2;
 }
 
-int rt_bpf__sweep(struct rt_bpf *b, rt_record_fn fn, rt_batch_fn batch, void *ctx)
+int rt_bpf__sweep(struct rt_bpf *b, rt_record_fn fn, rt_batch_fn batch, rt_catch_up_fn catch_up,
+		  void *ctx)
 {
 	bool moved = storage_moved(b), all = b->sweeps % RT_SWEEP_ALL_EVERY == 0;
 	int err = 0, err2;
 
 	b->fn = fn;
 	b->batch = batch;
+	b->catch_up = catch_up;
 	b->fn_ctx = ctx;
 	/* The number has a byte in each state, and 0 is that of none. */
 	__atomic_store_n(&b->skel->bss->rt_sweep_nr, b->sweeps++ % 255 + 1, __ATOMIC_RELEASE);

@@ -43,10 +43,31 @@ static size_t collect(int map, u64 *keys, size_t max)
 	return out;
 }
 
-static size_t put(char *buf, size_t len, const void *record, u16 size)
+struct page {
+	size_t len;
+	char bytes[WALK_BYTES + sizeof(struct rt_swept)];
+};
+
+static void put(struct page *p, const void *record, u16 size)
 {
-	memcpy(buf + len, record, size);
-	return len + size;
+	memcpy(p->bytes + p->len, record, size);
+	p->len += size;
+}
+
+/* What there is to tell: of exchanges that go on, and of those that ended with their socket. */
+struct told {
+	struct page now, ends;
+};
+
+static void tell(struct rt_bpf *b, struct told *t)
+{
+	rt_ring__tell(b, t->now.bytes, t->now.len);
+	t->now.len = 0;
+	if (!t->ends.len)
+		return;
+	b->catch_up(b->fn_ctx);
+	rt_ring__tell(b, t->ends.bytes, t->ends.len);
+	t->ends.len = 0;
 }
 
 /* Returns whether there is something to tell, which is in rt_swept then, or -errno. */
@@ -62,43 +83,44 @@ static int look(int prog, const u64 *key)
 	return bpf_prog_test_run_opts(prog, &opts) ? -errno : (int)opts.retval;
 }
 
-static int look_at_all(struct rt_bpf *b, const struct rt_swept *swept, char *buf)
+static int look_at_all(struct rt_bpf *b, const struct rt_swept *swept, struct told *t)
 {
-	int prog = bpf_program__fd(b->skel->progs.rt_sweep_call), told = 0;
-	size_t len = 0;
+	int prog = bpf_program__fd(b->skel->progs.rt_sweep_call), found = 0;
 
 	for (size_t i = 0; i < b->nr_keys; i++) {
-		told = look(prog, &b->keys[i]);
-		if (told < 0)
+		found = look(prog, &b->keys[i]);
+		if (found < 0)
 			break;
-		if (told) {
-			len = put(buf, len, &swept->exchange, swept->exchange.size);
-			len = put(buf, len, &swept->active, swept->active.size);
+		if (found) {
+			bool end = swept->exchange.flags & RT_X_CLOSED;
+
+			put(end ? &t->ends : &t->now, &swept->exchange, swept->exchange.size);
+			put(&t->now, &swept->active, swept->active.size);
 		}
-		if (len > WALK_BYTES || (i + 1) % WALK_BATCH == 0) {
-			rt_ring__tell(b, buf, len);
-			len = 0;
-		}
+		if (t->now.len > WALK_BYTES || t->ends.len > WALK_BYTES ||
+		    (i + 1) % WALK_BATCH == 0)
+			tell(b, t);
 	}
-	rt_ring__tell(b, buf, len);
-	return told < 0 ? told : 0;
+	tell(b, t);
+	return found < 0 ? found : 0;
 }
 
 int rt_walk__states(struct rt_bpf *b)
 {
-	__cleanup_free char *buf = NULL;
+	__cleanup_free struct told *t = NULL;
 	const struct rt_swept *swept;
 	int err;
 
 	if (!b->nr_keys)
 		return 0;
-	buf = malloc(WALK_BYTES + sizeof(*swept));
-	if (!buf)
+	t = malloc(sizeof(*t));
+	if (!t)
 		return -ENOMEM;
+	t->now.len = t->ends.len = 0;
 	swept = rt_object__map(b->skel->maps.rt_swept, PROT_READ);
 	if (!swept)
 		return -errno;
-	err = look_at_all(b, swept, buf);
+	err = look_at_all(b, swept, t);
 	rt_object__unmap(swept, b->skel->maps.rt_swept);
 	return err;
 }
