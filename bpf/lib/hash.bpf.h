@@ -35,7 +35,9 @@ static __always_inline struct rt_conn *rt_hash_conn(const struct sock *sk,
 	if (c && c->scope_pid && c->ino != rt_socket_ino(socket)) {
 		c->x.flags |= RT_X_LOCAL_FIN;
 		rt_on_gone(c);
-		if (rt_turn_busy(c) || !rt_conn_drop(c, &key)) {
+		/* In vain it is also where the sweep had the lock, and deleted it. */
+		if ((rt_turn_busy(c) || !rt_conn_drop(c, &key)) &&
+		    bpf_map_lookup_elem(&rt_conns, &key)) {
 			rt_stat_note(RT_STAT_LOST_CONTENDED);
 			return NULL;
 		}

@@ -121,4 +121,4 @@ class Metrics:
         parts = self.conservation()
         rest = parts["finished"] + parts["aborted"] + parts["evicted"] + parts["in_flight"]
         assert parts["started"] == rest, parts
-        assert self.losses() == {}
+        assert self.losses() == {}, self.losses()
