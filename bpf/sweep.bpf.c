@@ -264,8 +264,9 @@ static __always_inline void rt_sweep_dead(struct rt_swept *box, struct rt_conn *
 {
 	if (!rt_conn_lock(c))
 		return;
-	/* What was read of a new one may have been of two moments. */
-	if (rt_conn_alive(c)) {
+	/* What was read may have been of two moments, or of a state that went meanwhile; this is
+	 * its successor then, complete or not. */
+	if (!c->scope_pid || rt_conn_alive(c)) {
 		rt_conn_unlock(c);
 		return;
 	}

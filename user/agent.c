@@ -27,8 +27,10 @@
 #define BUSY_RECORDS  2000 /* in 100 ms */
 /* Records handled with the registry's lock held in one go. */
 #define DRAIN_BUDGET 2048
-/* Looks for records that keep others back. */
-#define TAKE_TRIES   20
+/* Records that are being written and keep others back: how many may do so one after another,
+ * and how often one is waited for. */
+#define TAKES_MAX    64
+#define TAKE_WAITS   1000
 #define TAKE_WAIT_US 50
 #define SWEEP_NS     500000000ull
 /* A process that ended is remembered for its last records. */
@@ -191,19 +193,24 @@ void rt_agent__refresh(struct rt_agent *a)
 }
 
 /* Takes all that is in the ring by now. A record that is being written on another CPU keeps back
- * those behind it, for as long as an interrupt takes there. */
+ * those behind it, for as long as an interrupt takes there, or the machine below a virtual one. */
 static void catch_up(void *ctx)
 {
 	struct rt_agent *a = ctx;
+	int takes = 0, waits = 0;
 
-	for (int i = 0; i < TAKE_TRIES; i++) {
+	while (takes < TAKES_MAX && waits < TAKE_WAITS) {
 		int n = take(a);
 
 		/* What fails here fails again in the loop. */
 		if (n < 0 || !rt_bpf__has_records(a->bpf))
 			return;
-		if (!n)
+		if (n) {
+			takes++;
+		} else {
 			usleep(TAKE_WAIT_US);
+			waits++;
+		}
 	}
 }
 
