@@ -38,6 +38,27 @@ RT_SCALAR int rt_lock_round(u64 key)
 /* Whose lock it is. */
 #define RT_LOCK_OF u64
 
+static __always_inline u64 rt_lock_whose(u64 key)
+{
+	return key;
+}
+
+static __always_inline bool rt_lock_swept(u64 key)
+{
+	return false;
+}
+
+static __always_inline bool rt_lock_kept(u64 key, u64 sk)
+{
+	return true;
+}
+
+/* Its lock is deleted behind the state, and was waited for. */
+static __always_inline bool rt_lock_goes(u64 key)
+{
+	return false;
+}
+
 #else
 
 #define RT_LOCK_TRIES  64
@@ -70,7 +91,7 @@ __noinline int rt_lock_round(struct rt_conn *c)
 			return RT_LOCK_TAKEN;
 		if (holder & RT_LOCK_SWEPT)
 			return rt_lock_swept(c) ? RT_LOCK_TAKEN : RT_LOCK_BUSY;
-		if (holder == me)
+		if (holder == me || holder == RT_LOCK_GONE)
 			return RT_LOCK_NEVER;
 	}
 	return RT_LOCK_BUSY;
@@ -78,6 +99,28 @@ __noinline int rt_lock_round(struct rt_conn *c)
 
 #define RT_LOCK_ROUNDS 64
 #define RT_LOCK_OF     struct rt_conn *
+
+static __always_inline u64 rt_lock_whose(const struct rt_conn *c)
+{
+	return *(const volatile u64 *)&c->sk;
+}
+
+/* Not where the state went meanwhile, and its memory is another socket's. */
+static __always_inline bool rt_lock_kept(struct rt_conn *c, u64 sk)
+{
+	if (rt_lock_whose(c) == sk)
+		return true;
+	rt_conn_unlock(c);
+	return false;
+}
+
+/* Whether another CPU is about to delete the state. */
+static __always_inline bool rt_lock_goes(u64 key)
+{
+	const struct rt_conn *c = bpf_map_lookup_elem(&rt_conns, &key);
+
+	return c && *(const volatile u32 *)&c->lock == RT_LOCK_GONE;
+}
 
 #endif /* RT_LEGACY */
 
@@ -96,17 +139,34 @@ __noinline RT_SCALAR int rt_lock_rounds(RT_LOCK_OF whose)
 
 RT_SCALAR int rt_lock_wait(RT_LOCK_OF whose)
 {
+	u64 sk;
+
 	if (!whose)
 		return 0;
-#ifndef RT_LEGACY
+	sk = rt_lock_whose(whose);
 	if (rt_lock_swept(whose))
 		return 1;
-#endif
 	for (u32 i = 0; i < RT_LOCK_ROUNDS; i++) {
 		int got = rt_lock_rounds(whose);
 
 		if (got != RT_LOCK_BUSY)
-			return got == RT_LOCK_TAKEN;
+			return got == RT_LOCK_TAKEN && rt_lock_kept(whose, sk);
 	}
+	return 0;
+}
+
+__noinline RT_SCALAR int rt_lock_going(u64 key)
+{
+	for (u32 i = 0; i < RT_LOCK_TRIES; i++)
+		if (!rt_lock_goes(key))
+			return 0;
+	return 1;
+}
+
+RT_SCALAR int rt_lock_gone(u64 key)
+{
+	for (u32 i = 0; i < RT_LOCK_ROUNDS; i++)
+		if (!rt_lock_going(key))
+			return 1;
 	return 0;
 }

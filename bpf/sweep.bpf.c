@@ -265,13 +265,13 @@ static __always_inline void rt_sweep_dead(struct rt_swept *box, struct rt_conn *
 	if (!rt_conn_lock(c))
 		return;
 	/* What was read may have been of two moments, or of a state that went meanwhile; this is
-	 * its successor then, complete or not. */
-	if (!c->scope_pid || rt_conn_alive(c)) {
+	 * another then, complete or not. */
+	if (c->sk != sk || !c->scope_pid || rt_conn_alive(c)) {
 		rt_conn_unlock(c);
 		return;
 	}
 	if (!rt_turn_busy(c)) {
-		rt_conn_delete(&sk);
+		rt_conn_delete(c, &sk);
 		return;
 	}
 	if (!c->x.end)

@@ -624,13 +624,24 @@ static __always_inline void rt_on_data_locked(struct rt_conn *c, const struct rt
 		rt_turn_behind(c, u, excess, now, dir);
 }
 
+/* A close of `sk` that came while somebody had the lock, who sees to it then. Unless the state
+ * went meanwhile, and its memory is another socket's. */
+static __always_inline void rt_turn_closing(struct rt_conn *c, u64 sk)
+{
+	if (c->sk == sk)
+		c->closing = 1;
+}
+
 /* The close came in an interrupt while this CPU held the lock, or the sweep did. */
 int RT_FN_APART(rt_on_gone)(struct rt_conn *c)
 {
+	u64 sk;
+
 	if (!c || !rt_turn_busy(c))
 		return 0;
+	sk = c->sk;
 	if (!rt_conn_lock(c)) {
-		c->closing = 1;
+		rt_turn_closing(c, sk);
 		return 0;
 	}
 	c->closing = 0;
@@ -764,16 +775,17 @@ int RT_FN(rt_on_state)(struct rt_conn *c, int old, int new, int sk_err, u32 buff
 	u64 now = bpf_ktime_get_ns();
 	int keep = 0;
 	u32 flags;
+	u64 sk;
 
 	if (!c)
 		return 0;
+	sk = c->sk;
 	flags = rt_state_flags(old, new, sk_err, buffers & RT_BUF_UNACKED);
 	if (!flags || !rt_turn_busy(c))
 		return 0;
 	if (!rt_conn_lock(c)) {
-		/* Whoever holds the state sees to it. */
 		if (new == RT_TCP_CLOSE)
-			c->closing = 1;
+			rt_turn_closing(c, sk);
 		return 1;
 	}
 	if (rt_turn_busy(c)) {

@@ -23,6 +23,27 @@ static __always_inline struct rt_conn *rt_hash_new(const u64 *key)
 	return c;
 }
 
+/* Whether it is the state of an earlier socket at this address. */
+static __always_inline bool rt_hash_earlier(const struct rt_conn *c, const struct socket *socket)
+{
+	return c && c->scope_pid && c->ino != rt_socket_ino(socket);
+}
+
+/* Finishes such a state. What stands in its place then: nothing, or what another CPU made for
+ * the same socket. */
+static __always_inline struct rt_conn *rt_hash_end(struct rt_conn *c, const u64 *key)
+{
+	/* The key, but to the verifier no pointer. */
+	u64 sk = c->sk;
+
+	c->x.flags |= RT_X_LOCAL_FIN;
+	rt_on_gone(c);
+	/* In vain it is also where another CPU is about to delete it. */
+	if (rt_turn_busy(c) || !rt_conn_drop(c, key))
+		rt_lock_gone(sk);
+	return bpf_map_lookup_elem(&rt_conns, key);
+}
+
 /* The socket's state; made when it is in scope and `create` is set. A state left
  * by an earlier socket at this address is finished first. */
 static __always_inline struct rt_conn *rt_hash_conn(const struct sock *sk,
@@ -32,16 +53,12 @@ static __always_inline struct rt_conn *rt_hash_conn(const struct sock *sk,
 	u64 key = (u64)sk;
 	struct rt_conn *c = bpf_map_lookup_elem(&rt_conns, &key);
 
-	if (c && c->scope_pid && c->ino != rt_socket_ino(socket)) {
-		c->x.flags |= RT_X_LOCAL_FIN;
-		rt_on_gone(c);
-		/* In vain it is also where the sweep had the lock, and deleted it. */
-		if ((rt_turn_busy(c) || !rt_conn_drop(c, &key)) &&
-		    bpf_map_lookup_elem(&rt_conns, &key)) {
+	if (rt_hash_earlier(c, socket)) {
+		c = rt_hash_end(c, &key);
+		if (rt_hash_earlier(c, socket)) {
 			rt_stat_note(RT_STAT_LOST_CONTENDED);
 			return NULL;
 		}
-		c = NULL;
 	}
 	if (c && c->scope_pid == pid)
 		return c;

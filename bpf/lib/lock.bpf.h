@@ -23,6 +23,12 @@
 /* The word of a state that nobody holds, where the sweep was since somebody did. */
 #define RT_LOCK_SWEPT (1u << 31)
 
+/* The word of a state that was deleted from the hash map: nobody has it again. Its memory is
+ * another socket's at once, whose word is free then. */
+#define RT_LOCK_GONE (1u << 30)
+
+#define RT_ENOENT 2
+
 /* With it: what the sweep found. */
 enum rt_swept_flag {
 	RT_SWEPT_LOOKS = 1 << 0,   /* it is at it */
@@ -170,24 +176,40 @@ static __always_inline bool rt_conn_lock(struct rt_conn *c)
 	return locked;
 }
 
-/* Deletes a state from the hash, by who holds its lock: a deleted element is another socket's
- * at once, and who deletes by the key alone may find a successor's there. It stays locked:
- * who waits for it must not have it. */
-static __always_inline void rt_conn_delete(const u64 *key)
+/* Deletes a state from the hash, by who holds its lock: who deletes by the key alone may find a
+ * successor's there. Who waits for it must not have it. False: the map was busy. */
+static __always_inline bool rt_conn_delete(struct rt_conn *c, const u64 *key)
 {
-	bpf_map_delete_elem(&rt_conns, key);
 #ifdef RT_LEGACY
+	bpf_map_delete_elem(&rt_conns, key);
 	bpf_map_delete_elem(&rt_locks, key);
+	return true;
+#else
+	int err;
+
+	__sync_lock_test_and_set(&c->lock, RT_LOCK_GONE);
+	err = bpf_map_delete_elem(&rt_conns, key);
+	if (!err || err == -RT_ENOENT)
+		return true;
+	rt_conn_unlock(c);
+	return false;
 #endif
 }
 
-/* False: someone is at work on it, and the sweep deletes it. */
+/* Waits until a state that another CPU deletes is no longer found. */
+int rt_lock_gone(u64 key);
+
+/* False: someone is at work on it, and the sweep deletes it; or someone did. */
 static __always_inline bool rt_conn_drop(struct rt_conn *c, const u64 *key)
 {
 	if (!rt_conn_lock(c))
 		return false;
-	rt_conn_delete(key);
-	return true;
+	/* It went before the lock was asked for, and is another socket's, or one that is made. */
+	if (c->sk != *key) {
+		rt_conn_unlock(c);
+		return false;
+	}
+	return rt_conn_delete(c, key);
 }
 
 #endif /* REDTAP_LOCK_BPF_H */

@@ -16,14 +16,37 @@ volatile u64 held_ns = 0;
 volatile u64 waited_ns = 0;
 volatile u32 in_vain = 0;
 
-static __always_inline struct rt_conn *the_conn(void)
+/* How the holder ends. */
+enum { LETS_GO, DELETES, REPLACES };
+volatile u32 ends = 0;
+/* The lock's word of the state that was put in the deleted one's place, once the other has waited. */
+volatile u32 successor = 0;
+
+#define KEY   1
+#define OTHER 2 /* key of that state */
+
+static __always_inline struct rt_conn *conn_of(u64 key)
 {
-	u64 key = 1;
 	struct rt_conn *c = bpf_map_lookup_elem(&rt_conns, &key);
 
 	if (c)
 		c->sk = key;
 	return c;
+}
+
+static __always_inline struct rt_conn *the_conn(void)
+{
+	return conn_of(KEY);
+}
+
+static __always_inline struct rt_conn *new_conn(u64 key)
+{
+	u32 none = 0;
+	struct rt_conn *zero = bpf_map_lookup_elem(&rt_zero, &none);
+
+	if (zero)
+		bpf_map_update_elem(&rt_conns, &key, zero, BPF_NOEXIST);
+	return conn_of(key);
 }
 
 /* In: what the sweep is to leave in the lock's word, and whether somebody wants the lock between its
@@ -51,7 +74,7 @@ SEC("raw_tp")
 int hold(void *ctx)
 {
 	struct rt_conn *c = the_conn();
-	u64 start = bpf_ktime_get_ns();
+	u64 start = bpf_ktime_get_ns(), key = KEY;
 
 	if (!c || !rt_conn_trylock(c))
 		return 1;
@@ -59,10 +82,28 @@ int hold(void *ctx)
 	for (u32 i = 0; i < LOOKS && !look_until(start + hold_ns); i++)
 		;
 	held = 0;
-	rt_conn_unlock(c);
+	if (ends == LETS_GO)
+		rt_conn_unlock(c);
+	else if (!rt_conn_delete(c, &key) || (ends == REPLACES && new_conn(OTHER) != c))
+		return 2;
 	held_ns = bpf_ktime_get_ns() - start;
 	over = 1;
 	return 0;
+}
+
+/* Behind a round in which the state was deleted. */
+SEC("raw_tp")
+int restore(void *ctx)
+{
+	u64 other = OTHER;
+	struct rt_conn *c;
+
+	if (ends == LETS_GO)
+		return 0;
+	c = conn_of(OTHER);
+	successor = c ? c->lock : 0;
+	bpf_map_delete_elem(&rt_conns, &other);
+	return !new_conn(KEY);
 }
 
 SEC("raw_tp")
@@ -71,8 +112,10 @@ int want(void *ctx)
 	struct rt_conn *c = the_conn();
 	u64 start = bpf_ktime_get_ns();
 
+	waited_ns = 0;
+	/* It went before. */
 	if (!c)
-		return 1;
+		return ends == LETS_GO;
 	in_vain = !rt_conn_lock(c);
 	waited_ns = bpf_ktime_get_ns() - start;
 	if (!in_vain)

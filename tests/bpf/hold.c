@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hold NS ROUNDS
+ * hold NS ROUNDS [goes]
  *
  * Each round keeps the lock of a socket's state for NS nanoseconds on one CPU, while
  * it is wanted on another (hold.bpf.c). Prints a line per round in which it was kept
- * as the other began: how long it really was kept, how long the other waited (ns),
- * whether in vain. A last line, "self": how long one waited on the holder's own CPU,
- * and whether in vain. Then, for each thing that the sweep may find, without and with somebody
+ * as the other began, "held": how long it really was kept, how long the other waited (ns),
+ * whether in vain. A line "self": how long one waited on the holder's own CPU,
+ * and whether in vain. With `goes` as many rounds again in which the holder deletes the state, "gone",
+ * and in which another state takes the memory of the deleted one, "other": the same three, and the
+ * word of that state's lock when both are done. Then, for each thing that the sweep may find, without and with somebody
  * who wants the lock in between: "swept", what it was to leave (enum rt_swept_flag), whether there was
  * somebody, who had it, whether it was left, and phase, stage of silence, RT_X_AFTER_IDLE and uncounted bytes of
  * the state as the next one to have the lock finds it. What does not work at all ends it with
@@ -70,7 +72,8 @@ static void load(u64 ns)
 	bpf_object__for_each_map (map, skel->obj) {
 		const char *name = bpf_map__name(map);
 
-		if (!strchr(name, '.') && strcmp(name, "rt_conns") && strcmp(name, "rt_locks"))
+		if (!strchr(name, '.') && strcmp(name, "rt_conns") && strcmp(name, "rt_locks") &&
+		    strcmp(name, "rt_zero"))
 			bpf_map__set_autocreate(map, false);
 	}
 	skel->rodata->hold_ns = ns;
@@ -98,7 +101,7 @@ static void *holder(void *arg)
 	return NULL;
 }
 
-static void round_of(void)
+static void round_of(const char *name)
 {
 	bool met = false;
 
@@ -109,9 +112,24 @@ static void round_of(void)
 	if (met)
 		run(skel->progs.want);
 	pthread_barrier_wait(&both);
+	run(skel->progs.restore);
 	if (met)
-		printf("%llu %llu %u\n", (unsigned long long)skel->bss->held_ns,
-		       (unsigned long long)skel->bss->waited_ns, skel->bss->in_vain);
+		printf("%s %llu %llu %u %u\n", name, (unsigned long long)skel->bss->held_ns,
+		       (unsigned long long)skel->bss->waited_ns, skel->bss->in_vain,
+		       skel->bss->successor);
+}
+
+/* `ends`: LETS_GO, DELETES, REPLACES of hold.bpf.c. */
+static void rounds_of(const char *name, u32 ends)
+{
+	pthread_t thread;
+
+	skel->bss->ends = ends;
+	if (pthread_create(&thread, NULL, holder, NULL))
+		die("a thread", errno);
+	for (int i = 0; i < rounds; i++)
+		round_of(name);
+	pthread_join(thread, NULL);
 }
 
 static void sweep(u32 leave, bool between)
@@ -140,19 +158,20 @@ static void choose_cpus(void)
 
 int main(int argc, char **argv)
 {
-	pthread_t thread;
-
-	if (argc != 3)
-		die("usage: hold NS ROUNDS", EINVAL);
+	if (argc != 3 && (argc != 4 || strcmp(argv[3], "goes")))
+		die("usage: hold NS ROUNDS [goes]", EINVAL);
 	rounds = (int)strtoul(argv[2], NULL, 10);
 	choose_cpus();
 	load(strtoull(argv[1], NULL, 10));
 	stay_on(cpus[1]);
-	if (pthread_barrier_init(&both, NULL, 2) || pthread_create(&thread, NULL, holder, NULL))
-		die("a thread", errno);
-	for (int i = 0; i < rounds; i++)
-		round_of();
-	pthread_join(thread, NULL);
+	if (pthread_barrier_init(&both, NULL, 2))
+		die("a barrier", errno);
+	rounds_of("held", 0);
+	if (argc == 4) {
+		rounds_of("gone", 1);
+		rounds_of("other", 2);
+		skel->bss->ends = 0;
+	}
 	run(skel->progs.hold_and_want);
 	printf("self %llu %u\n", (unsigned long long)skel->bss->waited_ns, skel->bss->in_vain);
 	for (u32 i = 0; i < 2 * 16; i++)
