@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Numbers in expositions. Most values are whole, so those take a short way;
+ * Numbers in expositions. Most values are whole or seconds, so those take a short way;
  * bounds are made once per family and page. Called by prometheus.c.
  *
  * Canonical bounds: OpenMetrics 1.0, "Considerations: Canonical Numbers".
@@ -14,6 +14,12 @@
 
 /* Up to here every whole number is a double of its own. */
 #define EXACT_MAX 9007199254740992.0 /* 2^53 */
+
+/* Up to here doubles are less than half a nanosecond apart, in seconds. */
+#define NS_EXACT_MAX 4194304.0 /* 2^22 */
+
+#define NS_PER_S  1000000000ull
+#define NS_DIGITS 9
 
 static size_t put_special(char *dst, double v)
 {
@@ -53,6 +59,28 @@ size_t rt_number__value(char dst[RT_NUMBER_MAX], double v)
 	if (strtod(dst, NULL) != v)
 		n = snprintf(dst, RT_NUMBER_MAX, "%.17g", v);
 	return (size_t)n;
+}
+
+size_t rt_number__seconds(char dst[RT_NUMBER_MAX], double v)
+{
+	u64 ns, rest;
+	size_t n;
+	int i;
+
+	if (!(v >= 0 && v <= NS_EXACT_MAX))
+		return rt_number__value(dst, v);
+	ns = (u64)(v * NS_PER_S + 0.5);
+	n = rt_number__u64(dst, ns / NS_PER_S);
+	rest = ns % NS_PER_S;
+	if (!rest)
+		return n;
+	dst[n++] = '.';
+	for (i = NS_DIGITS - 1; i >= 0; i--, rest /= 10)
+		dst[n + (size_t)i] = (char)('0' + rest % 10);
+	n += NS_DIGITS;
+	while (dst[n - 1] == '0')
+		n--;
+	return n;
 }
 
 size_t rt_number__bound(char dst[RT_NUMBER_MAX], double v)

@@ -59,10 +59,10 @@ static void puts_(struct page *p, const char *s)
 	put(p, s, strlen(s));
 }
 
-static void put_number_line(struct page *p, double v)
+static void put_number_line(struct page *p, double v, bool seconds)
 {
 	char text[RT_NUMBER_MAX + 1];
-	size_t n = rt_number__value(text, v);
+	size_t n = seconds ? rt_number__seconds(text, v) : rt_number__value(text, v);
 
 	text[n++] = '\n';
 	put(p, text, n);
@@ -184,6 +184,7 @@ static int prepare_tails(struct page *p, const struct rt_family_desc *desc)
 static void put_histogram(struct page *p, const struct rt_family_desc *desc,
 			  const struct rt_series *s)
 {
+	bool seconds = desc->unit && strcmp(desc->unit, "seconds") == 0;
 	size_t name_len = strlen(desc->name);
 	u64 total = 0;
 	u32 i;
@@ -200,7 +201,7 @@ static void put_histogram(struct page *p, const struct rt_family_desc *desc,
 		put_count_line(p, total);
 	}
 	put_sample_name(p, desc, "_sum", s->labels);
-	put_number_line(p, s->value);
+	put_number_line(p, s->value, seconds);
 	put_sample_name(p, desc, "_count", s->labels);
 	put_count_line(p, total);
 }
@@ -223,7 +224,7 @@ static int put_family(struct page *p, const struct rt_family_snapshot *f)
 			continue;
 		}
 		put_sample_name(p, desc, desc->type == RT_COUNTER ? "_total" : "", s->labels);
-		put_number_line(p, desc->type == RT_INFO ? 1 : s->value);
+		put_number_line(p, desc->type == RT_INFO ? 1 : s->value, false);
 	}
 	return 0;
 }

@@ -11,6 +11,7 @@
 
 #include "metrics/registry_impl.h"
 #include "util/clock.h"
+#include "util/huge.h"
 
 /* Room for what is added between sizing and copying. */
 #define SLACK_BYTES    65536
@@ -59,6 +60,7 @@ static int try_snapshot(struct rt_registry *r, struct rt_snapshot *s)
 	s->data = malloc(max_bytes);
 	if (!s->families || !s->data)
 		return -ENOMEM;
+	rt_huge__advise(s->data, max_bytes);
 	memset(s->data, 0, max_bytes); /* page faults now, not under the lock */
 
 	rt_registry__lock_reader(r);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "util/huge.h"
 #include "util/utf8.h"
 
 #define FIRST_CAP 64
@@ -43,6 +44,7 @@ static bool reserve(struct rt_buf *b, size_t extra)
 		b->err = -ENOMEM;
 		return false;
 	}
+	rt_huge__advise(data, cap);
 	b->data = data;
 	b->cap = cap;
 	b->data[b->len] = '\0';
