@@ -91,7 +91,7 @@ __noinline int rt_lock_round(struct rt_conn *c)
 			return RT_LOCK_TAKEN;
 		if (holder & RT_LOCK_SWEPT)
 			return rt_lock_swept(c) ? RT_LOCK_TAKEN : RT_LOCK_BUSY;
-		if (holder == me || holder == RT_LOCK_GONE)
+		if (holder == me || (holder & (RT_LOCK_GONE | RT_LOCK_NEW)))
 			return RT_LOCK_NEVER;
 	}
 	return RT_LOCK_BUSY;
@@ -124,6 +124,9 @@ static __always_inline bool rt_lock_goes(u64 key)
 
 #endif /* RT_LEGACY */
 
+/* A look-up takes longer than a try. */
+#define RT_GONE_ROUNDS 16
+
 __noinline RT_SCALAR int rt_lock_rounds(RT_LOCK_OF whose)
 {
 	if (!whose)
@@ -145,7 +148,7 @@ RT_SCALAR int rt_lock_wait(RT_LOCK_OF whose)
 		return 0;
 	sk = rt_lock_whose(whose);
 	if (rt_lock_swept(whose))
-		return 1;
+		return rt_lock_kept(whose, sk);
 	for (u32 i = 0; i < RT_LOCK_ROUNDS; i++) {
 		int got = rt_lock_rounds(whose);
 
@@ -155,6 +158,7 @@ RT_SCALAR int rt_lock_wait(RT_LOCK_OF whose)
 	return 0;
 }
 
+/* Rounds as above. */
 __noinline RT_SCALAR int rt_lock_going(u64 key)
 {
 	for (u32 i = 0; i < RT_LOCK_TRIES; i++)
@@ -163,10 +167,18 @@ __noinline RT_SCALAR int rt_lock_going(u64 key)
 	return 1;
 }
 
-RT_SCALAR int rt_lock_gone(u64 key)
+__noinline RT_SCALAR int rt_lock_going_on(u64 key)
 {
 	for (u32 i = 0; i < RT_LOCK_ROUNDS; i++)
 		if (!rt_lock_going(key))
+			return 0;
+	return 1;
+}
+
+RT_SCALAR int rt_lock_gone(u64 key)
+{
+	for (u32 i = 0; i < RT_GONE_ROUNDS; i++)
+		if (!rt_lock_going_on(key))
 			return 1;
 	return 0;
 }

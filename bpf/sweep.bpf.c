@@ -262,11 +262,11 @@ int rt_sweep_files(struct bpf_iter__task_file *ctx)
  * must not find it locked. */
 static __always_inline void rt_sweep_dead(struct rt_swept *box, struct rt_conn *c, u64 sk)
 {
-	if (!rt_conn_lock(c))
+	if (!rt_conn_lock_of(c, sk))
 		return;
 	/* What was read may have been of two moments, or of a state that went meanwhile; this is
-	 * another then, complete or not. */
-	if (c->sk != sk || !c->scope_pid || rt_conn_alive(c)) {
+	 * its successor then. */
+	if (rt_conn_alive(c)) {
 		rt_conn_unlock(c);
 		return;
 	}

@@ -653,6 +653,21 @@ int RT_FN_APART(rt_on_gone)(struct rt_conn *c)
 	return 0;
 }
 
+int RT_FN_APART(rt_on_earlier)(struct rt_conn *c, u64 was, u32 ino)
+{
+	if (!c || !rt_conn_lock_of(c, was))
+		return 0;
+	if (c->ino == ino) {
+		rt_conn_unlock(c);
+		return 0;
+	}
+	if (rt_turn_busy(c)) {
+		c->x.flags |= RT_X_LOCAL_FIN | RT_X_CLOSED;
+		rt_turn_finish(c, bpf_ktime_get_ns());
+	}
+	return 1;
+}
+
 /* Whether the task moves bytes for io_uring: as one of its workers, or on the way
  * out of whatever call it is in. Calls without a user buffer of their own aside. */
 static __always_inline bool rt_task_in_ring(void)

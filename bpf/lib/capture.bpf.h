@@ -41,7 +41,10 @@ int rt_on_nothing(struct rt_conn *c, u32 dir, int ret);
 int rt_on_state(struct rt_conn *c, int old, int new, int sk_err, u32 buffers);
 /* The socket is gone: finishes what was in progress. */
 int rt_on_gone(struct rt_conn *c);
-/* The same when the kernel destroys a TCP socket, whose end may not have been seen. */
+/* The state that was found for the socket `was` is of an earlier socket, unless its inode number is `ino`:
+ * finishes what was in progress. Returns 1 when it is, with its lock, for who deletes it. */
+int rt_on_earlier(struct rt_conn *c, u64 was, u32 ino);
+/* As rt_on_gone(), when the kernel destroys a TCP socket, whose end may not have been seen. */
 int rt_on_destroy(struct rt_conn *c, int sk_err, u32 buffers);
 
 enum rt_buffers {

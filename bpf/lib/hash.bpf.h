@@ -14,6 +14,7 @@ static __always_inline struct rt_conn *rt_hash_new(const u64 *key)
 
 	if (!zero)
 		return NULL;
+	rt_conn_begin(zero);
 	/* Another CPU may have been first: then this one's is there as well. */
 	bpf_map_update_elem(&rt_conns, key, zero, BPF_NOEXIST);
 	__sync_fetch_and_add(&rt_conns_made, 1);
@@ -29,17 +30,17 @@ static __always_inline bool rt_hash_earlier(const struct rt_conn *c, const struc
 	return c && c->scope_pid && c->ino != rt_socket_ino(socket);
 }
 
-/* Finishes such a state. What stands in its place then: nothing, or what another CPU made for
- * the same socket. */
-static __always_inline struct rt_conn *rt_hash_end(struct rt_conn *c, const u64 *key)
+/* Finishes and deletes such a state. What stands in its place then: nothing, or what another CPU
+ * made for the same socket. */
+static __always_inline struct rt_conn *rt_hash_end(struct rt_conn *c, const struct socket *socket,
+						   const u64 *key)
 {
 	/* The key, but to the verifier no pointer. */
 	u64 sk = c->sk;
 
-	c->x.flags |= RT_X_LOCAL_FIN;
-	rt_on_gone(c);
-	/* In vain it is also where another CPU is about to delete it. */
-	if (rt_turn_busy(c) || !rt_conn_drop(c, key))
+	if (rt_on_earlier(c, sk, rt_socket_ino(socket)))
+		rt_conn_delete(c, key);
+	else
 		rt_lock_gone(sk);
 	return bpf_map_lookup_elem(&rt_conns, key);
 }
@@ -54,7 +55,7 @@ static __always_inline struct rt_conn *rt_hash_conn(const struct sock *sk,
 	struct rt_conn *c = bpf_map_lookup_elem(&rt_conns, &key);
 
 	if (rt_hash_earlier(c, socket)) {
-		c = rt_hash_end(c, &key);
+		c = rt_hash_end(c, socket, &key);
 		if (rt_hash_earlier(c, socket)) {
 			rt_stat_note(RT_STAT_LOST_CONTENDED);
 			return NULL;

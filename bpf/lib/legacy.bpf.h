@@ -36,6 +36,7 @@
 	UIO(rt_turn_split, (, u64 n), (, n))                                            \
 	UIO(rt_on_data, (, u64 n, u32 dir), (, n, dir))                                 \
 	FN(rt_on_gone, (), ())                                                          \
+	FN(rt_on_earlier, (, u64 was, u32 ino), (, was, ino))                           \
 	FN(rt_on_nothing, (, u32 dir, int ret), (, dir, ret))                           \
 	FN(rt_on_state, (, int old, int new, int sk_err, u32 buffers),                  \
 	   (, old, new, sk_err, buffers))

@@ -20,12 +20,21 @@
 
 #include "lib/maps.bpf.h"
 
+static __always_inline bool rt_turn_busy(const struct rt_conn *c)
+{
+	const u32 busy = 1 << RT_PHASE_REQ | 1 << RT_PHASE_RESP | 1 << RT_PHASE_STREAM;
+
+	return busy >> (c->phase & 7) & 1;
+}
+
 /* The word of a state that nobody holds, where the sweep was since somebody did. */
 #define RT_LOCK_SWEPT (1u << 31)
 
-/* The word of a state that was deleted from the hash map: nobody has it again. Its memory is
- * another socket's at once, whose word is free then. */
+/* The word of a state that was deleted from the hash map, and of one that is being made: nobody
+ * has it. Who waits for a state that is deleted meanwhile finds them one after the other, as the
+ * memory is another socket's at once; when the word is free again, it is known whose. */
 #define RT_LOCK_GONE (1u << 30)
+#define RT_LOCK_NEW  (1u << 29)
 
 #define RT_ENOENT 2
 
@@ -51,14 +60,25 @@ static __always_inline void rt_conn_settle(struct rt_conn *c, u32 word)
 	}
 }
 
+/* Read first: all CPUs share its line. */
+static __always_inline void rt_note_moved(void)
+{
+	if (!rt_moved)
+		rt_moved = 1;
+}
+
 #ifdef RT_LEGACY
 
-static __always_inline bool rt_conn_trylock(struct rt_conn *c)
+static __always_inline bool rt_key_trylock(u64 key)
 {
-	u64 key = c->sk;
 	u32 me = bpf_get_smp_processor_id() + 1;
 
 	return !bpf_map_update_elem(&rt_locks, &key, &me, BPF_NOEXIST);
+}
+
+static __always_inline bool rt_conn_trylock(struct rt_conn *c)
+{
+	return rt_key_trylock(c->sk);
 }
 
 static __always_inline void rt_conn_unlock(struct rt_conn *c)
@@ -66,6 +86,14 @@ static __always_inline void rt_conn_unlock(struct rt_conn *c)
 	u64 key = c->sk;
 
 	bpf_map_delete_elem(&rt_locks, &key);
+}
+
+static __always_inline void rt_conn_begin(struct rt_conn *zero)
+{
+}
+
+static __always_inline void rt_conn_open(struct rt_conn *c)
+{
 }
 
 /* As below. Kernels that take this object are not preempted in the kernel, as a rule: here the
@@ -94,9 +122,27 @@ static __always_inline void rt_conn_looked(struct rt_conn *c)
 
 int rt_lock_wait(u64 key);
 
+static __always_inline bool rt_key_lock(u64 key)
+{
+	return rt_key_trylock(key) || rt_lock_wait(key);
+}
+
 static __always_inline bool rt_conn_lock_or_wait(struct rt_conn *c)
 {
-	return rt_conn_trylock(c) || rt_lock_wait(c->sk);
+	return rt_key_lock(*(volatile u64 *)&c->sk);
+}
+
+static __always_inline bool rt_conn_lock_of(struct rt_conn *c, u64 key)
+{
+	u64 sk = *(volatile u64 *)&c->sk;
+
+	if (!rt_key_lock(sk))
+		return false;
+	rt_note_moved();
+	if (sk == key && c->sk == key && c->scope_pid)
+		return true;
+	bpf_map_delete_elem(&rt_locks, &sk);
+	return false;
 }
 
 #else
@@ -115,6 +161,19 @@ static __always_inline void rt_conn_unlock(struct rt_conn *c)
 #else
 	__sync_lock_test_and_set(&c->lock, 0);
 #endif
+}
+
+/* What new states are copied from. */
+static __always_inline void rt_conn_begin(struct rt_conn *zero)
+{
+	if (zero->lock != RT_LOCK_NEW)
+		zero->lock = RT_LOCK_NEW;
+}
+
+/* Behind all that identifies a state; by each who makes it. */
+static __always_inline void rt_conn_open(struct rt_conn *c)
+{
+	__sync_val_compare_and_swap(&c->lock, RT_LOCK_NEW, 0);
 }
 
 /* What the sweep found since somebody last had the lock (enum rt_swept_flag). */
@@ -158,14 +217,20 @@ static __always_inline bool rt_conn_lock_or_wait(struct rt_conn *c)
 	return rt_conn_trylock(c) || rt_lock_wait(c);
 }
 
-#endif /* RT_LEGACY */
-
-/* Read first: all CPUs share its line. */
-static __always_inline void rt_note_moved(void)
+/* For those who delete: the state is that of the socket `key` then. Else it went before the lock
+ * was had, and this is another's in its memory, or one that is being made. */
+static __always_inline bool rt_conn_lock_of(struct rt_conn *c, u64 key)
 {
-	if (!rt_moved)
-		rt_moved = 1;
+	if (!rt_conn_lock_or_wait(c))
+		return false;
+	rt_note_moved();
+	if (c->sk == key && c->scope_pid)
+		return true;
+	rt_conn_unlock(c);
+	return false;
 }
+
+#endif /* RT_LEGACY */
 
 /* For those that change the state: the sweep has something to look at. */
 static __always_inline bool rt_conn_lock(struct rt_conn *c)
@@ -177,7 +242,7 @@ static __always_inline bool rt_conn_lock(struct rt_conn *c)
 }
 
 /* Deletes a state from the hash, by who holds its lock: who deletes by the key alone may find a
- * successor's there. Who waits for it must not have it. False: the map was busy. */
+ * successor's there. False: the map was busy. */
 static __always_inline bool rt_conn_delete(struct rt_conn *c, const u64 *key)
 {
 #ifdef RT_LEGACY
@@ -189,23 +254,24 @@ static __always_inline bool rt_conn_delete(struct rt_conn *c, const u64 *key)
 
 	__sync_lock_test_and_set(&c->lock, RT_LOCK_GONE);
 	err = bpf_map_delete_elem(&rt_conns, key);
-	if (!err || err == -RT_ENOENT)
+	if (!err)
 		return true;
+	/* The map was busy. Or the state is not there, so that this was another's, still open. */
 	rt_conn_unlock(c);
-	return false;
+	return err == -RT_ENOENT;
 #endif
 }
 
 /* Waits until a state that another CPU deletes is no longer found. */
 int rt_lock_gone(u64 key);
 
-/* False: someone is at work on it, and the sweep deletes it; or someone did. */
+/* Of a state at rest. False: someone is at work on it, or has begun an exchange, and the sweep
+ * deletes it; or it is no more. */
 static __always_inline bool rt_conn_drop(struct rt_conn *c, const u64 *key)
 {
-	if (!rt_conn_lock(c))
+	if (!rt_conn_lock_of(c, (u64)*key))
 		return false;
-	/* It went before the lock was asked for, and is another socket's, or one that is made. */
-	if (c->sk != *key) {
+	if (rt_turn_busy(c)) {
 		rt_conn_unlock(c);
 		return false;
 	}

@@ -4,6 +4,7 @@
 #ifndef REDTAP_SOCK_BPF_H
 #define REDTAP_SOCK_BPF_H
 
+#include "lib/lock.bpf.h"
 #include "lib/maps.bpf.h"
 #include <bpf/bpf_endian.h>
 
@@ -93,8 +94,10 @@ static __always_inline void rt_conn_identify(struct rt_conn *c, const struct soc
 static __always_inline void rt_conn_admit(struct rt_conn *c, const struct sock *sk,
 					  const struct socket *socket, u32 pid)
 {
-	if (!c->scope_pid)
+	if (!c->scope_pid) {
 		rt_conn_identify(c, sk, socket);
+		rt_conn_open(c);
+	}
 #ifdef RT_LEGACY
 	barrier();
 	*(volatile u32 *)&c->scope_pid = pid;

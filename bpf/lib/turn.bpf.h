@@ -36,13 +36,6 @@ static __always_inline u64 rt_ring_flags(void)
 	return over < RT_WAKE_WINDOW ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 }
 
-static __always_inline bool rt_turn_busy(const struct rt_conn *c)
-{
-	const u32 busy = 1 << RT_PHASE_REQ | 1 << RT_PHASE_RESP | 1 << RT_PHASE_STREAM;
-
-	return busy >> (c->phase & 7) & 1;
-}
-
 /* Bytes of an exchange in progress that may wait to be counted. */
 #define RT_UNCOUNTED_MAX 65536
 

@@ -16,21 +16,29 @@ volatile u64 held_ns = 0;
 volatile u64 waited_ns = 0;
 volatile u32 in_vain = 0;
 
-/* How the holder ends. */
-enum { LETS_GO, DELETES, REPLACES };
+/* How the holder ends: it lets go, at once or once it has begun an exchange; or deletes the state,
+ * and puts another in its place. hold.c has the same. */
+enum { LETS_GO, BEGINS, DELETES, REPLACES };
 volatile u32 ends = 0;
-/* The lock's word of the state that was put in the deleted one's place, once the other has waited. */
+/* What wants the lock wants to delete the state. */
+volatile u32 drops = 0;
+/* Whether that other state got the same memory, and the word of its lock once all was over. */
+volatile u32 reused = 0;
 volatile u32 successor = 0;
 
 #define KEY   1
 #define OTHER 2 /* key of that state */
 
+/* As rt_hash_new() and rt_conn_admit() make one. */
 static __always_inline struct rt_conn *conn_of(u64 key)
 {
 	struct rt_conn *c = bpf_map_lookup_elem(&rt_conns, &key);
 
-	if (c)
+	if (c && !c->scope_pid) {
 		c->sk = key;
+		rt_conn_open(c);
+		c->scope_pid = 1;
+	}
 	return c;
 }
 
@@ -44,8 +52,10 @@ static __always_inline struct rt_conn *new_conn(u64 key)
 	u32 none = 0;
 	struct rt_conn *zero = bpf_map_lookup_elem(&rt_zero, &none);
 
-	if (zero)
-		bpf_map_update_elem(&rt_conns, &key, zero, BPF_NOEXIST);
+	if (!zero)
+		return NULL;
+	rt_conn_begin(zero);
+	bpf_map_update_elem(&rt_conns, &key, zero, BPF_NOEXIST);
 	return conn_of(key);
 }
 
@@ -82,43 +92,49 @@ int hold(void *ctx)
 	for (u32 i = 0; i < LOOKS && !look_until(start + hold_ns); i++)
 		;
 	held = 0;
-	if (ends == LETS_GO)
+	if (ends == BEGINS)
+		c->phase = RT_PHASE_REQ;
+	if (ends <= BEGINS)
 		rt_conn_unlock(c);
-	else if (!rt_conn_delete(c, &key) || (ends == REPLACES && new_conn(OTHER) != c))
+	else if (!rt_conn_delete(c, &key))
 		return 2;
+	reused = ends == REPLACES && new_conn(OTHER) == c;
 	held_ns = bpf_ktime_get_ns() - start;
 	over = 1;
 	return 0;
 }
 
-/* Behind a round in which the state was deleted. */
+/* Behind a round. */
 SEC("raw_tp")
 int restore(void *ctx)
 {
 	u64 other = OTHER;
 	struct rt_conn *c;
 
-	if (ends == LETS_GO)
-		return 0;
-	c = conn_of(OTHER);
+	c = bpf_map_lookup_elem(&rt_conns, &other);
 	successor = c ? c->lock : 0;
-	bpf_map_delete_elem(&rt_conns, &other);
-	return !new_conn(KEY);
+	if (c)
+		bpf_map_delete_elem(&rt_conns, &other);
+	c = new_conn(KEY);
+	if (!c)
+		return 1;
+	c->phase = RT_PHASE_IDLE;
+	return 0;
 }
 
 SEC("raw_tp")
 int want(void *ctx)
 {
 	struct rt_conn *c = the_conn();
-	u64 start = bpf_ktime_get_ns();
+	u64 start = bpf_ktime_get_ns(), key = KEY;
 
 	waited_ns = 0;
 	/* It went before. */
 	if (!c)
-		return ends == LETS_GO;
-	in_vain = !rt_conn_lock(c);
+		return ends <= BEGINS;
+	in_vain = drops ? !rt_conn_drop(c, &key) : !rt_conn_lock(c);
 	waited_ns = bpf_ktime_get_ns() - start;
-	if (!in_vain)
+	if (!in_vain && !drops)
 		rt_conn_unlock(c);
 	return 0;
 }

@@ -1,18 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hold NS ROUNDS [goes]
+ * hold NS ROUNDS WHAT
  *
  * Each round keeps the lock of a socket's state for NS nanoseconds on one CPU, while
  * it is wanted on another (hold.bpf.c). Prints a line per round in which it was kept
- * as the other began, "held": how long it really was kept, how long the other waited (ns),
- * whether in vain. A line "self": how long one waited on the holder's own CPU,
- * and whether in vain. With `goes` as many rounds again in which the holder deletes the state, "gone",
- * and in which another state takes the memory of the deleted one, "other": the same three, and the
- * word of that state's lock when both are done. Then, for each thing that the sweep may find, without and with somebody
- * who wants the lock in between: "swept", what it was to leave (enum rt_swept_flag), whether there was
- * somebody, who had it, whether it was left, and phase, stage of silence, RT_X_AFTER_IDLE and uncounted bytes of
- * the state as the next one to have the lock finds it. What does not work at all ends it with
- * status 1.
+ * as the other began: how long it really was kept, how long the other waited (ns, 0: the state was
+ * gone), whether in vain, whether another state got the memory of the one that was locked, the word
+ * of that state's lock at the end. WHAT the holder ends with, and what the other wants:
+ *
+ *   held      lets go                                   the lock
+ *   idle      lets go                                   to delete the state
+ *   begun     lets go, having begun an exchange         to delete the state
+ *   gone      deletes the state                         the lock
+ *   other     puts another in its place                 the lock
+ *   replaced  puts another in its place                 to delete the state
+ *
+ * Or one line for "self": how long one waited on the holder's own CPU, and whether in vain. Or for
+ * "swept" a line for each thing that the sweep may find, without and with somebody who wants the
+ * lock in between: what it was to leave (enum rt_swept_flag), whether there was somebody, who had
+ * it, whether it was left, and phase, stage of silence, RT_X_AFTER_IDLE and uncounted bytes of the
+ * state as the next one to have the lock finds it. Last, "left": how many locks the legacy object
+ * then has. What does not work at all ends it with status 1.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -101,7 +109,7 @@ static void *holder(void *arg)
 	return NULL;
 }
 
-static void round_of(const char *name)
+static void round_of(void)
 {
 	bool met = false;
 
@@ -114,21 +122,31 @@ static void round_of(const char *name)
 	pthread_barrier_wait(&both);
 	run(skel->progs.restore);
 	if (met)
-		printf("%s %llu %llu %u %u\n", name, (unsigned long long)skel->bss->held_ns,
+		printf("%llu %llu %u %u %u\n", (unsigned long long)skel->bss->held_ns,
 		       (unsigned long long)skel->bss->waited_ns, skel->bss->in_vain,
-		       skel->bss->successor);
+		       skel->bss->reused, skel->bss->successor);
 }
 
-/* `ends`: LETS_GO, DELETES, REPLACES of hold.bpf.c. */
-static void rounds_of(const char *name, u32 ends)
+enum { LETS_GO, BEGINS, DELETES, REPLACES };
+
+static const struct what {
+	const char *name;
+	u32 ends, drops;
+} whats[] = {
+	{"held", LETS_GO, 0}, {"idle", LETS_GO, 1},   {"begun", BEGINS, 1},
+	{"gone", DELETES, 0}, {"other", REPLACES, 0}, {"replaced", REPLACES, 1},
+};
+
+static void rounds_of(const struct what *what)
 {
 	pthread_t thread;
 
-	skel->bss->ends = ends;
-	if (pthread_create(&thread, NULL, holder, NULL))
+	skel->bss->ends = what->ends;
+	skel->bss->drops = what->drops;
+	if (pthread_barrier_init(&both, NULL, 2) || pthread_create(&thread, NULL, holder, NULL))
 		die("a thread", errno);
 	for (int i = 0; i < rounds; i++)
-		round_of(name);
+		round_of();
 	pthread_join(thread, NULL);
 }
 
@@ -137,7 +155,7 @@ static void sweep(u32 leave, bool between)
 	skel->bss->leave = leave;
 	skel->bss->between = between;
 	run(skel->progs.sweep);
-	printf("swept %u %d %u %u %u %u %u %llu\n", leave, between, skel->bss->had,
+	printf("%u %d %u %u %u %u %u %llu\n", leave, between, skel->bss->had,
 	       skel->bss->left, skel->bss->phase, skel->bss->stage, skel->bss->after_idle, (unsigned long long)skel->bss->uncounted);
 }
 
@@ -156,26 +174,50 @@ static void choose_cpus(void)
 		die("two CPUs are needed", ENODEV);
 }
 
+static void do_what(const char *name)
+{
+	for (size_t i = 0; i < sizeof(whats) / sizeof(*whats); i++)
+		if (!strcmp(name, whats[i].name)) {
+			rounds_of(&whats[i]);
+			return;
+		}
+	if (!strcmp(name, "self")) {
+		run(skel->progs.hold_and_want);
+		printf("%llu %u\n", (unsigned long long)skel->bss->waited_ns,
+		       skel->bss->in_vain);
+	} else if (!strcmp(name, "swept")) {
+		for (u32 i = 0; i < 2 * 16; i++)
+			sweep(i / 2 << 1, i & 1);
+	} else {
+		die(name, EINVAL);
+	}
+}
+
+static int locks_left(void)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, "rt_locks");
+	u64 key, *last = NULL;
+	int n = 0;
+
+	if (!map)
+		return 0;
+	while (!bpf_map_get_next_key(bpf_map__fd(map), last, &key)) {
+		last = &key;
+		n++;
+	}
+	return n;
+}
+
 int main(int argc, char **argv)
 {
-	if (argc != 3 && (argc != 4 || strcmp(argv[3], "goes")))
-		die("usage: hold NS ROUNDS [goes]", EINVAL);
+	if (argc != 4)
+		die("usage: hold NS ROUNDS WHAT", EINVAL);
 	rounds = (int)strtoul(argv[2], NULL, 10);
 	choose_cpus();
 	load(strtoull(argv[1], NULL, 10));
 	stay_on(cpus[1]);
-	if (pthread_barrier_init(&both, NULL, 2))
-		die("a barrier", errno);
-	rounds_of("held", 0);
-	if (argc == 4) {
-		rounds_of("gone", 1);
-		rounds_of("other", 2);
-		skel->bss->ends = 0;
-	}
-	run(skel->progs.hold_and_want);
-	printf("self %llu %u\n", (unsigned long long)skel->bss->waited_ns, skel->bss->in_vain);
-	for (u32 i = 0; i < 2 * 16; i++)
-		sweep(i / 2 << 1, i & 1);
+	do_what(argv[3]);
+	printf("left %d\n", locks_left());
 	hold_bpf__destroy(skel);
 	return 0;
 }

@@ -18,16 +18,18 @@ HOLD_NS = 150_000
 # What a holder keeps it for without being stopped itself.
 STOPPED_NS = 300_000
 ROUNDS = 300
-
+SHORT_NS, MANY = 3000, 50000
 
 # enum rt_phase and enum rt_swept_flag of bpf/lib
 IDLE, RESP = 0, 2
 BYTES, OVER, SILENT, RESTING = 2, 4, 8, 16
 
+main_only = pytest.mark.parametrize("hold", ["main"], indirect=True)
+
 
 @pytest.fixture(params=["main", "legacy"])
 def hold(request, bpf_flags, tmp_path):
-    """hold(*args): runs hold.c with the lock of one of the two objects; its lines, in words."""
+    """hold(*args): runs hold.c with the lock of one of the two objects; its lines, in numbers."""
     legacy = request.param == "legacy"
     objects = pathlib.Path(binary()).parent / ("legacy/bpf" if legacy else "bpf")
     parts = [objects / "maps.bpf.o", objects / "lock.bpf.o", tmp_path / "hold.part.o"]
@@ -42,43 +44,68 @@ def hold(request, bpf_flags, tmp_path):
     run([*cc, "-o", tmp_path / "hold", HERE / "hold.c", *libbpf])
 
     def call(*args):
-        lines = run([tmp_path / "hold", *map(str, args)], timeout=60).stdout.splitlines()
-        return [line.split() for line in lines]
+        *lines, left = run([tmp_path / "hold", *map(str, args)], timeout=60).stdout.splitlines()
+        assert left == "left 0", "a lock that nobody has is held"
+        return [[int(n) for n in line.split()] for line in lines]
 
     call.legacy = legacy
     return call
 
 
-def rounds(lines, name):
-    """Those in which the two met, and the holder was not stopped itself: as hold.c has them."""
-    kept = [[int(n) for n in line[1:]] for line in lines if line[0] == name]
-    fair = [k for k in kept if k[0] < STOPPED_NS and k[1] > HOLD_NS // 4]
-    assert len(fair) > ROUNDS // 4, "the two hardly ever met: nothing was tested"
-    return fair
+class Round:
+    def __init__(self, kept, waited, in_vain, reused, successor):
+        self.kept, self.waited, self.in_vain = kept, waited, in_vain
+        self.reused, self.successor = reused, successor
+
+
+def fair(rounds, waited=HOLD_NS // 4):
+    """Those in which the holder was not stopped itself; in many the two met."""
+    found = [r for r in (Round(*r) for r in rounds) if r.kept < STOPPED_NS]
+    assert len([r for r in found if r.waited > waited]) > len(rounds) // 4, \
+        "the two hardly ever met: nothing was tested"
+    return found
 
 
 def test_a_stopped_holder_is_waited_for(hold):
-    lines = hold(HOLD_NS, ROUNDS)
-    assert not [r for r in rounds(lines, "held") if r[2]]
+    assert not [r for r in fair(hold(HOLD_NS, ROUNDS, "held")) if r.in_vain]
     # to wait on the holder's own CPU would be for ever
-    (own,) = [line for line in lines if line[0] == "self"]
-    assert own[2] == "1" and int(own[1]) < HOLD_NS
+    [(waited, in_vain)] = hold(1000, 1, "self")
+    assert in_vain and waited < HOLD_NS
 
 
-@pytest.mark.parametrize("hold", ["main"], indirect=True)
+@main_only
 def test_a_state_that_goes_is_not_waited_for(hold):
-    """Nor is the lock had of another state, whose memory it is by then."""
-    lines = hold(HOLD_NS, ROUNDS, "goes")
-    gone = rounds(lines, "gone")
-    assert all(in_vain for _, _, in_vain, _ in gone)
-    assert statistics.median(waited for _, waited, _, _ in gone) < 2 * HOLD_NS
-    other = rounds(lines, "other")
-    assert all(in_vain for _, _, in_vain, _ in other)
-    assert {word for *_, word in other} == {0}
+    gone = [r for r in fair(hold(HOLD_NS, ROUNDS, "gone")) if r.waited]
+    assert all(r.in_vain for r in gone)
+    assert statistics.median(r.waited for r in gone) < 2 * HOLD_NS
+
+
+@main_only
+def test_the_lock_of_another_state_in_its_memory_is_not_had(hold):
+    other = [r for r in fair(hold(HOLD_NS, ROUNDS, "other")) if r.waited and r.reused]
+    assert len(other) > ROUNDS // 2, "a deleted state's memory was hardly ever used again"
+    assert all(r.in_vain for r in other)
+    assert {r.successor for r in other} == {0}
+
+
+def test_a_state_that_another_took_the_place_of_is_not_deleted(hold):
+    """Many and short: the moment in which the other state is made is met now and then."""
+    rounds = hold(SHORT_NS, MANY, "replaced")
+    other = [r for r in fair(rounds, 0) if r.waited and r.reused]
+    assert len(other) > MANY // 4, "a deleted state's memory was hardly ever used again"
+    if not hold.legacy:
+        assert all(r.in_vain for r in other)
+    assert {r.successor for r in other} == {0}
+
+
+def test_only_a_state_at_rest_is_deleted(hold):
+    assert not [r for r in fair(hold(HOLD_NS, ROUNDS, "idle")) if r.in_vain]
+    # An exchange began while the lock was waited for.
+    assert all(r.in_vain for r in fair(hold(HOLD_NS, ROUNDS, "begun")))
 
 
 def test_what_the_sweep_leaves_is_there_for_the_next(hold):
-    swept = [[int(n) for n in line[1:]] for line in hold(1000, 1) if line[0] == "swept"]
+    swept = hold(1000, 1, "swept")
     assert len(swept) == 32
     for leave, between, had, left, phase, stage, after_idle, uncounted in swept:
         # In the legacy object the sweep has the lock itself.
