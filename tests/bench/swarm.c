@@ -43,6 +43,7 @@ enum paths { SAME, ROUTE, NEW, ITEM };
 struct conn {
 	int fd;
 	unsigned int asked; /* since it was opened */
+	bool waits;	    /* for a response */
 };
 
 struct client {
@@ -211,6 +212,7 @@ static void ask(struct client *c, unsigned int i, enum paths paths)
 		     "GET %s HTTP/1.1\r\nHost: swarm.example\r\nUser-Agent: swarm\r\n\r\n", path);
 	if (write(conn->fd, text, (size_t)n) != n)
 		fail("cannot ask on connection %u", i);
+	conn->waits = true;
 }
 
 /* The body's length by Content-Length; it is there with its head. */
@@ -222,12 +224,34 @@ static void take(struct client *c, unsigned int i)
 
 	if (n <= 0)
 		fail("connection %u ended", i);
+	c->conns[i].waits = false;
 	buf[n] = '\0';
 	end = strstr(buf, "\r\n\r\n");
 	length = strstr(buf, field);
 	if (!end || !length || length > end ||
 	    (size_t)(buf + n - end - 4) != strtoul(length + strlen(field), NULL, 10))
 		fail("a response came in pieces, or is none: %s", buf);
+}
+
+/* What the kernel has to say of the first connection that waits. */
+__attribute__((noreturn)) static void fail_silent(const struct client *c)
+{
+	unsigned int waiting = 0, first = 0;
+	struct tcp_info info = {0};
+	struct sockaddr_in at = {0};
+	socklen_t len = sizeof(info), at_len = sizeof(at);
+
+	for (unsigned int i = 0; i < c->nr_conns; i++)
+		if (c->conns[i].waits && !waiting++)
+			first = i;
+	getsockopt(c->conns[first].fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+	getsockname(c->conns[first].fd, (void *)&at, &at_len);
+	errno = 0;
+	fail("no response for %d s on %u connections; the first: request %u, from port %u to %u, "
+	     "TCP state %u, %u segments not acknowledged, %u retransmitted",
+	     WAIT_MS / 1000, waiting, c->conns[first].asked, ntohs(at.sin_port),
+	     c->port + first % c->nr_ports, info.tcpi_state, info.tcpi_unacked,
+	     info.tcpi_total_retrans);
 }
 
 /* One request at a time on each connection, the connections in turn. */
@@ -242,7 +266,7 @@ static void round_of(struct client *c, unsigned int requests, enum paths paths)
 		int n = epoll_wait(c->ep, ev, EVENTS, WAIT_MS);
 
 		if (n <= 0)
-			fail("no response for %d s", WAIT_MS / 1000);
+			fail_silent(c);
 		for (int k = 0; k < n; k++) {
 			take(c, ev[k].data.u32);
 			done++;
