@@ -4,7 +4,9 @@
 An interrupt, or the machine below a virtual one, may stop the holder inside. Who wants
 the lock meanwhile waits: an operation given up here is a request that no count has."""
 
+import os
 import pathlib
+import re
 import statistics
 
 import pytest
@@ -73,6 +75,16 @@ def test_a_stopped_holder_is_waited_for(hold):
     assert in_vain and waited < HOLD_NS
 
 
+def reused(rounds, hold, least):
+    """Those in which the other state got the memory of the deleted one, while it was waited for."""
+    found = [r for r in rounds if r.waited and r.reused]
+    release = tuple(map(int, re.match(r"(\d+)\.(\d+)", os.uname().release).groups()))
+    if not found and not hold.legacy and release < (6, 1):
+        pytest.skip(f"Linux {os.uname().release} uses the memory of a deleted element later, not at once")
+    assert len(found) > least, "a deleted state's memory was hardly ever used again"
+    return found
+
+
 @main_only
 def test_a_state_that_goes_is_not_waited_for(hold):
     gone = [r for r in fair(hold(HOLD_NS, ROUNDS, "gone")) if r.waited]
@@ -82,17 +94,14 @@ def test_a_state_that_goes_is_not_waited_for(hold):
 
 @main_only
 def test_the_lock_of_another_state_in_its_memory_is_not_had(hold):
-    other = [r for r in fair(hold(HOLD_NS, ROUNDS, "other")) if r.waited and r.reused]
-    assert len(other) > ROUNDS // 2, "a deleted state's memory was hardly ever used again"
+    other = reused(fair(hold(HOLD_NS, ROUNDS, "other")), hold, ROUNDS // 2)
     assert all(r.in_vain for r in other)
     assert {r.successor for r in other} == {0}
 
 
 def test_a_state_that_another_took_the_place_of_is_not_deleted(hold):
     """Many and short: the moment in which the other state is made is met now and then."""
-    rounds = hold(SHORT_NS, MANY, "replaced")
-    other = [r for r in fair(rounds, 0) if r.waited and r.reused]
-    assert len(other) > MANY // 4, "a deleted state's memory was hardly ever used again"
+    other = reused(fair(hold(SHORT_NS, MANY, "replaced"), 0), hold, MANY // 4)
     if not hold.legacy:
         assert all(r.in_vain for r in other)
     assert {r.successor for r in other} == {0}
