@@ -57,7 +57,7 @@ enum rt_same {
 
 /* What every operation touches stands first, what few touch stands last. */
 struct rt_conn {
-	u32 lock;	/* 0: free; else the holder's CPU plus one */
+	u32 lock;	/* 0: free; the holder's CPU plus one; or a mark of lib/lock.bpf.h */
 	u32 scope_pid;	/* process the scope was last decided for: it is in scope; 0: the state is
 			 * still being made */
 

@@ -20,6 +20,9 @@
 
 #include "lib/maps.bpf.h"
 
+#define RT_ENOENT 2
+
+/* An exchange is in progress: the state is not at rest. */
 static __always_inline bool rt_turn_busy(const struct rt_conn *c)
 {
 	const u32 busy = 1 << RT_PHASE_REQ | 1 << RT_PHASE_RESP | 1 << RT_PHASE_STREAM;
@@ -30,14 +33,6 @@ static __always_inline bool rt_turn_busy(const struct rt_conn *c)
 /* The word of a state that nobody holds, where the sweep was since somebody did. */
 #define RT_LOCK_SWEPT (1u << 31)
 
-/* The word of a state that was deleted from the hash map, and of one that is being made: nobody
- * has it. Who waits for a state that is deleted meanwhile finds them one after the other, as the
- * memory is another socket's at once; when the word is free again, it is known whose. */
-#define RT_LOCK_GONE (1u << 30)
-#define RT_LOCK_NEW  (1u << 29)
-
-#define RT_ENOENT 2
-
 /* With it: what the sweep found. */
 enum rt_swept_flag {
 	RT_SWEPT_LOOKS = 1 << 0,   /* it is at it */
@@ -46,6 +41,12 @@ enum rt_swept_flag {
 	RT_SWEPT_SILENT = 1 << 3,  /* it was reported as silent */
 	RT_SWEPT_RESTING = 1 << 4, /* and once more */
 };
+
+/* The word of a state that was deleted from the hash map, and of one that is being made: nobody
+ * has it. Who waits for a state that is deleted meanwhile finds them one after the other, as the
+ * memory is another socket's at once; when the word is free again, it is known whose. */
+#define RT_LOCK_GONE (1u << 30)
+#define RT_LOCK_NEW  (1u << 29)
 
 static __always_inline void rt_conn_settle(struct rt_conn *c, u32 word)
 {
