@@ -7,6 +7,7 @@ How each figure is made stands in README.md beside this file.
 
 import argparse
 import contextlib
+import functools
 import os
 import pathlib
 import platform
@@ -25,6 +26,15 @@ BPF_STATS = "--self-bpf-stats"
 PAIR_SECONDS = 2  # of each half of a throughput pair: many short ones ride out other work
 MICRO_SECONDS = 120
 COUNT = "http_server_request_duration_seconds_count"
+# How far the least programs go (empty_cost.c), each step with those before, and their rows.
+STEPS = {
+    "hook": "  of nginx's time on the CPU (sampled), in programs that do nothing",
+    "state": "    and find the socket's state",
+    "clock": "    and read the clock",
+    "request": "    and copy the request's first bytes",
+    "response": "    and the answer's: the least programs",
+}
+LEAST = list(STEPS)[-1]
 
 
 class Table:
@@ -126,7 +136,7 @@ def throughput(lab, opts, table):
         return rate
 
     def least():
-        hits, _, load = lab.hooks(opts.backend, lab.worker, "least", seconds=PAIR_SECONDS)
+        hits, _, load = lab.hooks(opts.backend, lab.worker, LEAST, seconds=PAIR_SECONDS)
         if hits < load.requests:
             raise LabError("the least programs did not see nginx")
         return load.requests / load.seconds
@@ -153,7 +163,8 @@ def throughput(lab, opts, table):
         value, quartiles = compared(least)
         table.add("  with the least programs instead", value, "{:.1f} %")
         table.add(middle, (quartiles[0], quartiles[2]), "{0[0]:.1f} .. {0[1]:.1f} %")
-        share(lab, opts, table, "    of nginx's time on the CPU (sampled)", least_attached)
+        for step, measure in STEPS.items():
+            share(lab, opts, table, measure, functools.partial(least_attached, step=step))
     table.add("  without redtap", statistics.median(rates[plain]), "{:.0f} /s")
 
 
@@ -166,8 +177,8 @@ def watching(lab, opts):
 
 
 @contextlib.contextmanager
-def least_attached(lab, opts):
-    child = lab.attach(opts.backend, lab.worker, "least")
+def least_attached(lab, opts, step):
+    child = lab.attach(opts.backend, lab.worker, step)
     yield
     if lab.detach(child)[0] == 0:
         raise LabError("the least programs did not see nginx")

@@ -7,7 +7,8 @@
  *                                    on; prints at the end how often they ran and for
  *                                    how many nanoseconds
  *   empty_cost OBJECT BACKEND PID    the counting ones; prints the hits of PID and all
- *   empty_cost OBJECT BACKEND PID least   the same with those that look at PID's bytes
+ *   empty_cost OBJECT BACKEND PID STEP   the same with those that look at PID's bytes, up
+ *                                    to a step: hook, state, clock, request, response
  *
  * Says "ready" once they are attached.
  */
@@ -23,6 +24,17 @@
 #include "redtap/types.h"
 
 #define MAX_PROGRAMS 32
+
+/* In the order of least() in empty.bpf.c. */
+static const char *const steps[] = {"hook", "state", "clock", "request", "response"};
+
+static int step_of(const char *name)
+{
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++)
+		if (!strcmp(name, steps[i]))
+			return (int)i;
+	return -1;
+}
 
 static bool is_of(const struct bpf_program *p, const char *prefix)
 {
@@ -86,11 +98,12 @@ static int print_totals(struct bpf_object *obj, const char *prefix)
 	return 0;
 }
 
-static int set_watched(struct bpf_object *obj, u32 pid)
+static int set_watched(struct bpf_object *obj, u32 pid, int step)
 {
-	struct bpf_map *rodata = bpf_object__find_map_by_name(obj, ".rodata");
+	struct bpf_map *map = bpf_object__find_map_by_name(obj, ".rodata");
+	u32 rodata[2] = {pid, (u32)step}; /* in the order of empty.bpf.c */
 
-	return rodata ? bpf_map__set_initial_value(rodata, &pid, sizeof(pid)) : -ENOENT;
+	return map ? bpf_map__set_initial_value(map, rodata, sizeof(rodata)) : -ENOENT;
 }
 
 static void wait_for_end_of_input(void)
@@ -108,10 +121,12 @@ int main(int argc, char **argv)
 	struct bpf_program *p;
 	char prefix[32];
 	u32 pid = 0;
-	int stats = -1, err;
+	int stats = -1, step = 0, err;
 
-	if (argc < 3 || argc > 5 || (argc == 5 && strcmp(argv[4], "least"))) {
-		fprintf(stderr, "usage: empty_cost OBJECT sock|syscall [PID [least]]\n");
+	if (argc == 5)
+		step = step_of(argv[4]);
+	if (argc < 3 || argc > 5 || step < 0) {
+		fprintf(stderr, "usage: empty_cost OBJECT sock|syscall [PID [STEP]]\n");
 		return 2;
 	}
 	if (argc > 3)
@@ -125,7 +140,7 @@ int main(int argc, char **argv)
 	}
 	bpf_object__for_each_program (p, obj)
 		bpf_program__set_autoload(p, is_of(p, prefix));
-	err = set_watched(obj, pid);
+	err = set_watched(obj, pid, step);
 	if (err)
 		goto out;
 	err = bpf_object__load(obj);

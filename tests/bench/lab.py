@@ -177,7 +177,7 @@ class Lab(Space):
 
     def attach(self, backend, *args):
         """Programs of empty.bpf.c on a backend's hooks until detach(); args: none, or a pid,
-        which "least" may follow."""
+        which a step of the least programs may follow."""
         command = [str(self.build / "bench/empty_cost"), str(self.build / "bench/empty.bpf.o"),
                    backend, *map(str, args)]
         if not os.path.exists("/sys/kernel/tracing/events"):
