@@ -431,62 +431,67 @@ RT_SCALAR __noinline u32 rt_sizes_of(u64 request, u64 response)
 	return rt_size_bucket(request) * (RT_NR_SIZE_BOUNDS + 1) + rt_size_bucket(response);
 }
 
-/* Atomic only where CPUs share a stripe or a program can be preempted by another. */
-#define RT_ADD(counter, n)                                                                         \
+/* `atomic` is known when it is compiled or verified: one of the two is left. */
+#define RT_ADD(counter, n, atomic)                                                                 \
 	do {                                                                                       \
-		if (rt_cfg.shared_cells)                                                           \
+		if (atomic)                                                                        \
 			__sync_fetch_and_add(&(counter), n);                                       \
 		else                                                                               \
 			(counter) += (n);                                                          \
 	} while (0)
 
 /* Plain adds are not for two at a time: an interrupt may end a connection, and so count, while
- * this CPU counts for the same slot. False: that is so; its record tells of it then. */
-static __always_inline bool rt_cell_take(struct rt_cell *cell)
+ * this CPU counts for the same slot. False: that is so; its record tells of it then. Between
+ * atomic ones plain ones may begin and end: they set no mark. */
+static __always_inline bool rt_cell_take(struct rt_cell *cell, bool atomic)
 {
 	if (rt_cfg.shared_cells)
 		return true;
 	if (*(volatile u32 *)&cell->busy)
 		return false;
-	*(volatile u32 *)&cell->busy = 1;
+	if (!atomic)
+		*(volatile u32 *)&cell->busy = 1;
 	barrier();
 	return true;
 }
 
-static __always_inline void rt_cell_give(struct rt_cell *cell)
+static __always_inline void rt_cell_give(struct rt_cell *cell, bool atomic)
 {
-	if (rt_cfg.shared_cells)
+	if (atomic)
 		return;
 	barrier();
 	*(volatile u32 *)&cell->busy = 0;
 }
 
-static __always_inline void rt_hist_add(u32 *bins, u32 *over, u32 bin, u64 ns)
+static __always_inline void rt_hist_add(u32 *bins, u32 *over, u32 bin, u64 ns, bool atomic)
 {
 	u32 bound;
 
 	barrier_var(bin);
 	if (bin >= RT_HIST_BINS)
 		return;
-	RT_ADD(bins[bin], 1);
+	RT_ADD(bins[bin], 1, atomic);
 	bound = rt_cfg.bound_of_bin[bin];
 	if (!bound--)
 		return;
 	barrier_var(bound);
 	if (bound < RT_NR_DURATION_BOUNDS && ns > rt_cfg.duration_bounds[bound])
-		RT_ADD(over[bound], 1);
+		RT_ADD(over[bound], 1, atomic);
 }
 
-static __always_inline int rt_cells_add(struct rt_conn *c, u32 slot)
+/* `steady`: the program is one that others on this CPU do not preempt, if rt_cfg.shared_cells
+ * does not say so. The sweep's are not. */
+static __always_inline int rt_cells_add(struct rt_conn *c, u32 slot, bool steady)
 {
 	u32 at = slot << rt_cfg.stripe_bits |
 		 (bpf_get_smp_processor_id() & ((1u << rt_cfg.stripe_bits) - 1));
 	struct rt_cell *cell = bpf_map_lookup_elem(&rt_cells, &at);
 	struct rt_hist *hist = bpf_map_lookup_elem(&rt_hists, &at);
+	bool atomic = !steady || rt_cfg.shared_cells;
 	u64 duration, ttfb;
 	u32 sizes, bin;
 
-	if (!cell || !hist || !rt_cell_take(cell))
+	if (!cell || !hist || !rt_cell_take(cell, atomic))
 		return 0;
 	duration = c->x.resp_end - c->x.req_start;
 	ttfb = c->x.resp_start - c->x.req_start;
@@ -496,21 +501,21 @@ static __always_inline int rt_cells_add(struct rt_conn *c, u32 slot)
 		c->sizes = rt_sizes_of(c->sized_req, c->sized_resp);
 	}
 	bin = rt_hist_bin(duration);
-	rt_hist_add(hist->duration, hist->duration_over, bin, duration);
+	rt_hist_add(hist->duration, hist->duration_over, bin, duration, atomic);
 	if (ttfb != duration)
 		bin = rt_hist_bin(ttfb);
-	rt_hist_add(hist->ttfb, hist->ttfb_over, bin, ttfb);
+	rt_hist_add(hist->ttfb, hist->ttfb_over, bin, ttfb, atomic);
 	sizes = c->sizes;
 	barrier_var(sizes);
 	if (sizes < RT_ARRAY_SIZE(hist->sizes))
-		RT_ADD(hist->sizes[sizes], 1);
-	RT_ADD(cell->ttfb_ns, ttfb);
-	RT_ADD(cell->request_bytes, c->x.req_bytes);
-	RT_ADD(cell->response_bytes, c->x.resp_bytes);
+		RT_ADD(hist->sizes[sizes], 1, atomic);
+	RT_ADD(cell->ttfb_ns, ttfb, atomic);
+	RT_ADD(cell->request_bytes, c->x.req_bytes, atomic);
+	RT_ADD(cell->response_bytes, c->x.resp_bytes, atomic);
 	/* Last, and never 0: user space looks at this one to know that there is news. */
 	barrier();
-	RT_ADD(cell->duration_ns, duration | 1);
-	rt_cell_give(cell);
+	RT_ADD(cell->duration_ns, duration | 1, atomic);
+	rt_cell_give(cell, atomic);
 	return 1;
 }
 
@@ -688,7 +693,7 @@ int RT_FN(rt_route_count)(struct rt_conn *c)
 	if (!status)
 		return 0;
 	slot = rt_route_find(c, rt_mix(c->head_hash, rt_route_whose(c)), status);
-	if (slot && rt_cells_add(c, slot - 1)) {
+	if (slot && rt_cells_add(c, slot - 1, true)) {
 		if (rt_cfg.samples)
 			rt_sample(c, slot - 1, status);
 		return 1;
@@ -716,7 +721,7 @@ int RT_FN(rt_route_add)(struct rt_conn *c, u32 slot)
 	if (!c)
 		return 0;
 	status = rt_route_status(c);
-	if (!rt_cells_add(c, slot - 1))
+	if (!rt_cells_add(c, slot - 1, false))
 		return rt_route_name(c, status);
 	if (rt_cfg.samples)
 		rt_sample(c, slot - 1, status);
@@ -735,70 +740,7 @@ int rt_route_lost(struct rt_conn *c)
 	slot = rt_rule_slot(key, status);
 	if (!slot)
 		slot = rt_rule_make(key, status);
-	return slot ? rt_cells_add(c, slot - 1) : 0;
-}
-
-static __always_inline bool rt_same_all(const struct rt_conn *c, u32 len)
-{
-	u64 differ;
-	u32 at;
-
-	if (len != c->x.req_len)
-		return false;
-	for (u32 i = 0; i < RT_REQ_HEAD_MAX / 8; i++) {
-		if (i >= len / 8)
-			break;
-		if (c->probe[i] != *(const u64 *)(c->x.heads + i * 8))
-			return false;
-	}
-	/* Read back, as in rt_walk_path(). */
-	len = *(const volatile u32 *)&c->fresh;
-	if (!(len & 7))
-		return true;
-	at = len & (RT_REQ_HEAD_MAX - 8);
-	differ = *(const u64 *)((const u8 *)c->probe + at) ^ *(const u64 *)(c->x.heads + at);
-	return !(differ << (64 - 8 * (len & 7)));
-}
-
-static __always_inline bool rt_same_word(const struct rt_conn *c, u32 here, u32 there)
-{
-	barrier_var(here);
-	barrier_var(there);
-	if (here > RT_REQ_HEAD_MAX - 8 || there > RT_REQ_HEAD_MAX - 8)
-		return false;
-	return *(const u64 *)((const u8 *)c->probe + here) == *(const u64 *)(c->x.heads + there);
-}
-
-/* The last word overlaps with the one before it. */
-static __always_inline bool rt_same_tail(const struct rt_conn *c, u32 len)
-{
-	u32 old = c->line_end, tail = c->head_len - old, new = len - tail, last = tail - 8;
-
-	if (c->head != RT_HEAD_PLAIN || c->x.role != RT_ROLE_SERVER || tail < 8 || tail >= len)
-		return false;
-	if (c->head_len != c->x.req_len || c->req_whole != c->head_len)
-		return false;
-	for (u32 i = 0; i < RT_REQ_HEAD_MAX; i += 8) {
-		if (i >= last)
-			break;
-		if (!rt_same_word(c, new + i, old + i))
-			return false;
-	}
-	return rt_same_word(c, new + last, old + last);
-}
-
-int RT_FN(rt_route_same)(struct rt_conn *c)
-{
-	u32 len;
-
-	if (!c)
-		return 0;
-	len = c->fresh;
-	if (!len)
-		return RT_SAME_NONE;
-	if (rt_same_all(c, len))
-		return RT_SAME_ALL;
-	return rt_same_tail(c, len) ? RT_SAME_TAIL : RT_SAME_NONE;
+	return slot ? rt_cells_add(c, slot - 1, false) : 0;
 }
 
 #ifdef RT_LEGACY

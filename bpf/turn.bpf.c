@@ -15,6 +15,7 @@
 #include "lib/infer.bpf.h"
 #include "lib/proc.bpf.h"
 #include "lib/route.bpf.h"
+#include "lib/same.bpf.h"
 #include "lib/stream.bpf.h"
 #include "lib/turn.bpf.h"
 #include "lib/whole.bpf.h"
@@ -289,7 +290,7 @@ static __always_inline u8 rt_turn_classify(struct rt_conn *c, const u64 *data, u
 	return rt_cfg.resp_sigs[rt_row_index(row)].flags;
 }
 
-int RT_FN(rt_turn_response_bytes)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now)
+int RT_FN_HOT(rt_turn_response_bytes)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now)
 {
 	struct rt_exchange *x;
 	u8 flags = 0;
@@ -481,7 +482,7 @@ int RT_FN(rt_turn_open)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 no
 	c->probe_len = had + rt_uio_probe(c, had, u, n);
 
 	/* Clients mostly ask the same again. */
-	c->same = busy && !had ? rt_route_same(c) : RT_SAME_NONE;
+	c->same = busy && !had ? rt_turn_same(c) : RT_SAME_NONE;
 	if (c->same == RT_SAME_ALL || rt_infer_again(c->probe, c->probe_len, c->req_row))
 		row = c->req_row;
 	else

@@ -19,11 +19,15 @@
 #define RT_FN(f) f
 /* One that the compiler would put into its callers, to be verified with each. */
 #define RT_FN_APART(f) __noinline f
+/* One that most requests come by, and that stands in one place: the call, and code elsewhere,
+ * cost more than what it does. */
+#define RT_FN_HOT(f) static __always_inline f
 
 #else
 
 #define RT_FN(f)       static __always_inline f##_body
 #define RT_FN_APART(f) RT_FN(f)
+#define RT_FN_HOT(f)   RT_FN(f)
 
 /* One table per file that holds the bodies. FN: of the state alone; UIO: of the
  * operation's buffer, too. (f, further parameters, the same as arguments) */
@@ -33,6 +37,7 @@
 	UIO(rt_turn_request_bytes, (, u64 n, u64 now), (, n, now))                      \
 	UIO(rt_turn_response_bytes, (, u64 n, u64 now), (, n, now))                     \
 	UIO(rt_turn_open, (, u64 n, u64 now, u32 dir), (, n, now, dir))                 \
+	FN(rt_turn_same, (), ())                                                        \
 	UIO(rt_turn_split, (, u64 n), (, n))                                            \
 	UIO(rt_on_data, (, u64 n, u32 dir), (, n, dir))                                 \
 	FN(rt_on_gone, (), ())                                                          \
@@ -66,8 +71,7 @@
 	FN(rt_route_head, (), ())                                                       \
 	FN(rt_route_count, (), ())                                                      \
 	FN(rt_route_slot, (), ())                                                       \
-	FN(rt_route_add, (, u32 slot), (, slot))                                        \
-	FN(rt_route_same, (), ())
+	FN(rt_route_add, (, u32 slot), (, slot))
 
 #define RT_LEGACY_WHOLE(FN, UIO)                                                        \
 	FN(rt_silent_slot, (), ())                                                      \

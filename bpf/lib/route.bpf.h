@@ -40,10 +40,6 @@ int rt_route_add(struct rt_conn *c, u32 slot);
  * same, without its route. */
 int rt_route_lost(struct rt_conn *c);
 
-/* Compares the request that begins, fresh in the probe, with the one before it, which stands
- * in the heads: enum rt_same. */
-int rt_route_same(struct rt_conn *c);
-
 /* 0: it is none, for user space to tell. */
 static __always_inline u32 rt_route_status(const struct rt_conn *c)
 {

@@ -83,7 +83,7 @@ struct rt_cell {
 	u64 ttfb_ns;	 /* to first response byte */
 	u64 request_bytes;
 	u64 response_bytes;
-	u32 busy; /* a program on this stripe's CPU is adding; the kernel's own */
+	u32 busy; /* a program on this stripe's CPU is at plain adds; the kernel's own */
 	u32 pad[7]; /* CPUs share no cache line */
 };
 

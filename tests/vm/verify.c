@@ -49,7 +49,6 @@ static void configure(struct rt_bpf_cfg *c)
 	c->nr_netns = c->nr_pids = c->nr_cgroups = c->nr_exes = c->nr_ports = 1;
 	c->ports[0] = (struct rt_port_range){1, 65535};
 	rt_rules__fill_config(c, &b);
-	c->shared_cells = 1;
 	c->stack_size = rt_object__stack_size();
 	for (u32 i = 0; i < n && i < RT_SIG_MAX; i++)
 		if (sigs[i].kind == RT_SIG_RESPONSE || sigs[i].kind == RT_SIG_INTERIM)

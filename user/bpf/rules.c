@@ -11,7 +11,6 @@
 
 #include <bpf/bpf.h>
 
-#include "bpf/features.h"
 #include "bpf/loader.h"
 #include "util/hash.h"
 
@@ -61,9 +60,7 @@ void rt_rules__fill_config(struct rt_bpf_cfg *c, const struct rt_bpf *b)
 	c->samples = b->cfg->samples_log;
 	sample_rates(b->cfg, c->sample_every_ns);
 	c->stripe_bits = b->stripe_bits;
-	c->shared_cells = libbpf_num_possible_cpus() > 1 << b->stripe_bits ||
-			  !rt_features__has(RT_FEATURE_STEADY_TP) ||
-			  !rt_features__has(RT_FEATURE_STEADY_FN);
+	c->shared_cells = libbpf_num_possible_cpus() > 1 << b->stripe_bits || c->skips;
 	memcpy(c->duration_bounds, bounds, sizeof(bounds));
 	memset(c->bound_of_bin, 0, sizeof(c->bound_of_bin));
 	for (u32 i = 0; i < RT_NR_DURATION_BOUNDS; i++)
