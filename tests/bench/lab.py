@@ -89,6 +89,8 @@ class Space:
         self.children = []
 
     def __enter__(self):
+        # Ended from outside, it leaves nothing behind either.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         try:
             self.dir.chmod(0o755)
             subprocess.run(["ip", "netns", "add", self.ns], check=True)
