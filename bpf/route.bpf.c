@@ -479,15 +479,14 @@ static __always_inline void rt_hist_add(u32 *bins, u32 *over, u32 bin, u64 ns, b
 		RT_ADD(over[bound], 1, atomic);
 }
 
-/* `steady`: the program is one that others on this CPU do not preempt, if rt_cfg.shared_cells
- * does not say so. The sweep's are not. */
-static __always_inline int rt_cells_add(struct rt_conn *c, u32 slot, bool steady)
+/* Atomic for programs that others on this CPU may preempt: the sweep's, and by rt_cfg.shared_cells
+ * the backend's. */
+static __always_inline int rt_cells_add(struct rt_conn *c, u32 slot, bool atomic)
 {
 	u32 at = slot << rt_cfg.stripe_bits |
 		 (bpf_get_smp_processor_id() & ((1u << rt_cfg.stripe_bits) - 1));
 	struct rt_cell *cell = bpf_map_lookup_elem(&rt_cells, &at);
 	struct rt_hist *hist = bpf_map_lookup_elem(&rt_hists, &at);
-	bool atomic = !steady || rt_cfg.shared_cells;
 	u64 duration, ttfb;
 	u32 sizes, bin;
 
@@ -693,7 +692,7 @@ int RT_FN(rt_route_count)(struct rt_conn *c)
 	if (!status)
 		return 0;
 	slot = rt_route_find(c, rt_mix(c->head_hash, rt_route_whose(c)), status);
-	if (slot && rt_cells_add(c, slot - 1, true)) {
+	if (slot && rt_cells_add(c, slot - 1, rt_cfg.shared_cells)) {
 		if (rt_cfg.samples)
 			rt_sample(c, slot - 1, status);
 		return 1;
@@ -721,7 +720,7 @@ int RT_FN(rt_route_add)(struct rt_conn *c, u32 slot)
 	if (!c)
 		return 0;
 	status = rt_route_status(c);
-	if (!rt_cells_add(c, slot - 1, false))
+	if (!rt_cells_add(c, slot - 1, true))
 		return rt_route_name(c, status);
 	if (rt_cfg.samples)
 		rt_sample(c, slot - 1, status);
@@ -740,7 +739,7 @@ int rt_route_lost(struct rt_conn *c)
 	slot = rt_rule_slot(key, status);
 	if (!slot)
 		slot = rt_rule_make(key, status);
-	return slot ? rt_cells_add(c, slot - 1, false) : 0;
+	return slot ? rt_cells_add(c, slot - 1, true) : 0;
 }
 
 #ifdef RT_LEGACY

@@ -28,7 +28,7 @@ MICRO_SECONDS = 120
 COUNT = "http_server_request_duration_seconds_count"
 # How far the least programs go (empty_cost.c), each step with those before, and their rows.
 STEPS = {
-    "hook": "  of nginx's time on the CPU (sampled), in programs that do nothing",
+    "hook": "  of nginx's time on the CPU (sampled), in programs that only count",
     "state": "    and find the socket's state",
     "clock": "    and read the clock",
     "request": "    and copy the request's first bytes",
