@@ -132,7 +132,8 @@ int RT_FN(rt_walk_path)(struct rt_conn *c)
 #define RT_WORD_TRANSFER  RT_WORD('t', 'r', 'a', 'n', 's', 'f', 'e', 'r')
 #define RT_WORD_ENCODING  RT_WORD('-', 'e', 'n', 'c', 'o', 'd', 'i', 'n')
 #define RT_WORD_CHUNKED	  RT_WORD('g', ':', ' ', 'c', 'h', 'u', 'n', 'k')
-#define RT_LENGTH_DIGITS  24
+/* 19 digits and the end of the line: no more fit into 64 bits. */
+#define RT_LENGTH_DIGITS  20
 
 /* Whether a line may tell where the body ends. It begins within the heads. */
 static __always_inline bool rt_line_tells_body(const struct rt_conn *c, u32 line)

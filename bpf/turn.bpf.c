@@ -176,8 +176,9 @@ int RT_FN(rt_turn_request_bytes)(struct rt_conn *c, const struct rt_uio *u, u64 
 	x->req_end = now;
 	if (x->req_bytes > x->req_len)
 		x->flags |= RT_X_REQ_CUT;
-	/* The head is that of the request before, but for what was not kept of it. */
-	if (fresh && c->same == RT_SAME_ALL && !c->head_len && n != c->req_whole)
+	/* The head is that of the request before, as far as it is kept: not so what follows it, nor
+	 * what was found of that. */
+	if (fresh && c->same == RT_SAME_ALL && (!c->head_len || n != c->req_whole))
 		c->head = RT_HEAD_NEW;
 	if (c->head == RT_HEAD_NEW)
 		rt_route_head(c);
@@ -375,9 +376,12 @@ static __always_inline void rt_count_bytes(struct rt_conn *c, u64 n)
 	}
 }
 
-/* The unclaimed turn's bytes turned out to belong to the exchange in progress. */
+/* The unclaimed turn's bytes turned out to belong to the exchange in progress. Unless that has
+ * its whole request: then they begin the next one, of which more has to come. */
 static __always_inline void rt_turn_fold(struct rt_conn *c)
 {
+	if (c->turn == RT_TURN_OPEN && c->phase == RT_PHASE_RESP && c->x.req_bytes == c->req_whole)
+		return;
 	if (c->turn == RT_TURN_OPEN && c->phase == RT_PHASE_RESP)
 		c->x.req_bytes += c->turn_bytes;
 	c->turn = RT_TURN_NONE;
@@ -403,7 +407,8 @@ static __noinline u32 rt_turn_anew(struct rt_conn *c, const struct rt_uio *u, u6
 	u64 first = c->probe[0], second = c->probe[1];
 	u32 len = c->probe_len, own;
 
-	if (row && !rt_row_vague(row))
+	/* An empty line before a request does not belong to it: it may have come long before. */
+	if (row && !rt_row_vague(row) && (u8)first != '\r' && (u8)first != '\n')
 		return row;
 	c->probe[0] = c->probe[1] = 0;
 	c->probe_len = rt_uio_probe(c, 0, u, n);
@@ -532,6 +537,17 @@ static __always_inline void rt_turn_piece(struct rt_conn *c, const struct rt_uio
 		rt_turn_request_bytes(c, u, n, now);
 }
 
+/* The answer came before the body was read, and by the body's length these bytes are what was left
+ * of it, whatever they look like. But a client whose head alone was refused may keep the body
+ * (RFC 9110, 10.1.1): then it is asked what they look like. */
+static __always_inline bool rt_turn_owed(const struct rt_conn *c)
+{
+	if (c->req_whole == ~0ull || c->x.req_bytes >= c->req_whole || c->turn != RT_TURN_NONE)
+		return false;
+	return (c->head_len && c->x.req_bytes > c->head_len) ||
+	       (c->resp_kind == RT_SIG_RESPONSE && c->resp_row);
+}
+
 /*
  * The answer came before the body was read, and this operation holds what was left of the
  * body and, behind it, the next request: the place is known where the body's length is. This
@@ -541,7 +557,7 @@ int RT_FN(rt_turn_split)(struct rt_conn *c, const struct rt_uio *u, u64 n)
 {
 	u64 excess;
 
-	if (!c || !u || !u->base || c->turn != RT_TURN_UNKNOWN || c->req_whole == ~0ull)
+	if (!c || !u || !u->base || c->turn == RT_TURN_OPEN || c->req_whole == ~0ull)
 		return 0;
 	excess = c->x.req_bytes - c->req_whole;
 	if (!excess || excess >= n)
@@ -616,7 +632,10 @@ static __always_inline void rt_on_data_locked(struct rt_conn *c, const struct rt
 		c->x.req_end = now;
 		return;
 	}
-	if (rt_turn_open(c, u, n, now, dir)) {
+	if (rt_turn_owed(c)) {
+		c->x.req_bytes += n;
+		c->x.req_end = now;
+	} else if (rt_turn_open(c, u, n, now, dir)) {
 		rt_turn_begun(c, u, n, now);
 		return;
 	}

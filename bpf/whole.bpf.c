@@ -85,10 +85,12 @@ int RT_FN(rt_chunk)(struct rt_conn *c, u32 to)
 		if (at >= sizeof(c->x.heads))
 			return RT_CHUNK_ODD;
 		digit = c->x.heads[at] - '0';
-		if (digit > 9)
-			digit = (c->x.heads[at] | 0x20) - 'a' + 10;
-		if (digit > 15)
-			break;
+		if (digit > 9) {
+			digit = (c->x.heads[at] | 0x20) - 'a';
+			if (digit > 5)
+				break;
+			digit += 10;
+		}
 		c->io_left = *(volatile u64 *)&c->io_left << 4 | digit;
 		c->io_pos = at + 1;
 	}

@@ -139,8 +139,10 @@ ANSWERS = {
     "long chunk alone": (CHUNKED + "400\r\n", 1024),
     "half a long chunk": (CHUNKED + "400\r\n", 900),
     "old chunk": (CHUNKED.replace("/1.1", "/1.0") + "2\r\nok" + LAST,),
+    "chunk of no hex": (CHUNKED + "@\r\n" + "k" * 9 + LAST,),
     "packed": (OK + "Transfer-Encoding: gzip\r\n\r\nok",),
     "no number": (OK + "Content-Length: 2x\r\n\r\nok",),
+    "number of 20 digits": (OK + "Content-Length: 18446744073709551612\r\n\r\nok",),
     "two numbers": (OK + "Content-Length: 2\r\nContent-Length: 3\r\n\r\nok",),
     "long head": (OK + "X: ", 600, "\r\nContent-Length: 2\r\n\r\nok"),
     "long head, length first": (OK + "Content-Length: 2\r\nX: ", 600, "\r\n\r\nok"),
@@ -150,6 +152,8 @@ ANSWERS = {
     "interim": ("HTTP/1.1 100 Go on\r\n\r\n" + OK + "Content-Length: 2\r\n\r\nok",),
     "none of ours": ("220 mail.example ready\r\n",),
 }
+# These two on paths that are known by good answers.
+PATH_OF = {"number of 20 digits": "length", "chunk of no hex": "chunk"}
 ENDS = ["close", "close", "close", "reset"]
 # A reset meets what was sent before it: each agent has programs of its own, and of what happens
 # at the same moment on two CPUs one may see this first, the other that.
@@ -166,7 +170,8 @@ def ask(netns, rand, n):
     method = "HEAD" if n % 11 == 0 else "GET"
     query = f"hex={first.encode().hex()}&fill={fill}&tail={tail.encode().hex()}{end}"
     # Few below each, or they are folded into one, at a moment that is the agent's own.
-    path = f"/{'abcd'[list(ANSWERS).index(name) // 8]}/{name.replace(' ', '-').replace(',', '')}"
+    to = PATH_OF.get(name, name)
+    path = f"/{'abcde'[list(ANSWERS).index(to) // 8]}/{to.replace(' ', '-').replace(',', '')}"
     whole = len(first) + fill + len(tail)
     with netns.connect(8000) as s:
         s.sendall(f"{method} {path}?{query} HTTP/1.1\r\nHost: h\r\n\r\n".encode())

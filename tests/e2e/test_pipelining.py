@@ -176,6 +176,41 @@ def test_alike_but_for_what_follows(pair, redtap, trace):
     assert_told(agent, tracer, want)
 
 
+def test_alike_up_to_what_is_kept(pair, redtap, trace):
+    """As long as the request before, and with the same first bytes: but then it ends, and another
+    one follows."""
+    agent, tracer = redtap(), trace()
+    client, server = pair()
+    long = get("/a", "X-Pad: " + "p" * 600)[:596] + b"\r\n\r\n"
+    short = long[:512] + b"\r\n\r\n"
+    other = get("/b", "X-Pad: ")
+    other = get("/b", "X-Pad: " + "q" * (len(long) - len(short) - len(other)))
+    assert len(short + other) == len(long)
+    for data, n in ((long, 1), (long, 1), (short + other, 2)):
+        client.sendall(data)
+        take(server, len(data))
+        server.sendall(answer(200) * n)
+        take(client, n * len(answer(200)))
+    client.close()
+    server.close()
+    assert_told(agent, tracer, collections.Counter({("/a", 200): 3, ("/b", 200): 1}))
+
+
+def test_alike_behind_a_stray_line(pair, redtap, trace):
+    """What was found behind a request is not there behind the same one once more."""
+    agent, tracer = redtap(), trace()
+    client, server = pair()
+    post = get("/p", method="POST", body=b"b" * 900)
+    for data, n in ((post, 1), (post + b"\r\n", 1), (post + get("/q"), 2)):
+        client.sendall(data)
+        take(server, len(data))
+        server.sendall(answer(200) * n)
+        take(client, n * len(answer(200)))
+    client.close()
+    server.close()
+    assert_told(agent, tracer, collections.Counter({("/p", 200): 3, ("/q", 200): 1}))
+
+
 def test_one_request_each_stays_cheap(pair, redtap):
     """Nobody pipelines: bodies, long heads, pieces, an empty line too many."""
     agent = redtap()
@@ -503,6 +538,38 @@ def test_window(pair, redtap, trace):
     client.close()
     server.close()
     assert_told(agent, tracer, want)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_next_one_begins_within_the_answer(pair, redtap, trace, method):
+    """Go's server waits for the next request by a read of one byte, and a client that does not
+    wait for the end of an answer has that byte be read before it was written."""
+    agent, tracer = redtap(), trace()
+    client, server = pair()
+    out = answer(200, b"b" * 2000)
+    for i in range(20):
+        asked = get(f"/next/{'abcde'[i % 5]}", method=method)
+        if i == 0:
+            client.sendall(asked)
+            take(server, len(asked))
+        else:
+            take(server, len(asked) - 1)
+        server.sendall(out[:1000])
+        if i < 19:
+            client.sendall(get(f"/next/{'abcde'[(i + 1) % 5]}", method=method))
+            take(server, 1)
+        server.sendall(out[1000:])
+        take(client, len(out))
+    client.close()
+    server.close()
+    m = agent.settle()
+    m.assert_conserved()
+    wait_until(lambda: len(tracer.exchanges(role="server")) >= 20, 4, lambda: tracer.describe())
+    assert told(tracer, "server") == {(f"/next/{x}", 200): 4 for x in "abcde"}
+    assert {x["method"] for x in tracer.exchanges(role="server")} == {method}
+    assert m.server_count(http_response_status_code=200) == m.server_count() == 20
+    sizes = {(x["request_bytes"], x["response_bytes"]) for x in tracer.exchanges(role="server")}
+    assert sizes == {(len(get("/next/a", method=method)), len(out))}
 
 
 def test_in_flight_while_they_wait(pair, redtap):

@@ -217,6 +217,8 @@ def continue_and_final_in_one_write(w, c, s):
 def expect_refused(w, c, s):
     request = ask(c, s, req(b"PUT /up/4", b"Content-Length: 9", b"Expect: 100-continue"))
     w.expect("PUT", "/up/4", 417, request, answer(c, s, resp(b"417 Expectation Failed")))
+    # the body was not sent, and is not
+    turn(w, c, s, req(b"GET /up/instead"), OK, "GET", "/up/instead", 200)
 
 
 HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload; as=style\r\n\r\n"
@@ -773,7 +775,8 @@ def reset_before_the_answer_was_read(w, c, s):
 def late_body(w, c, s):
     """An answer by the head alone, as a redirect or an error of a proxy is; then the
     server takes the body off the connection, which goes on."""
-    for pieces in ([b"tiny=1"], [b"b" * 100], [b"b" * 3000], [b"ab", b"cd"], [b"e" * 50] * 3):
+    for pieces in ([b"tiny=1"], [b"b" * 100], [b"b" * 3000], [b"ab", b"cd"], [b"e" * 50] * 3,
+                   [LOOKS_HTTP], [b"a", LOOKS_HTTP * 2]):
         length = sum(map(len, pieces))
         head_ = req(b"POST /late/%d" % length, b"Content-Length: %d" % length)
         c.send(head_)
@@ -794,7 +797,8 @@ def late_body_and_the_next(w, c, s):
     the next request in one read."""
     hows = ("recv", "read", "readv", "recvmsg", "recvmmsg")
     for how in hows:
-        for early, late in ((b"", b"tiny=1"), (b"", b"b" * 3000), (b"b" * 40, b"c" * 60)):
+        for early, late in ((b"", b"tiny=1"), (b"", b"b" * 3000), (b"b" * 40, b"c" * 60),
+                            (b"", LOOKS_HTTP), (b"b", LOOKS_HTTP)):
             length = len(early + late)
             head_ = req(b"POST /late/%d" % length, b"Content-Length: %d" % length)
             c.send(head_ + early)
