@@ -151,9 +151,9 @@ static __always_inline bool rt_sweep_tell(struct seq_file *seq, struct rt_swept 
 		.pid = c->x.pid,
 		.conn_id = c->x.conn_id,
 		.seq = c->x.seq,
+		.local_port = c->x.local_port,
 		.proto = c->x.proto,
 		.role = c->x.role,
-		.phase = c->phase,
 		.stream = c->phase == RT_PHASE_STREAM,
 	};
 

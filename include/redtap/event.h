@@ -170,10 +170,11 @@ struct rt_active {
 	u32 pid;
 	u64 conn_id;
 	u32 seq;
+	u16 local_port;
 	u8 proto;
 	u8 role;
-	u8 phase; /* enum rt_phase in bpf/lib/turn.bpf.h */
 	u8 stream; /* a pipelined connection: any number of exchanges */
+	u8 pad[7];
 };
 
 /* For the loader, not for those that it hands records to. */
@@ -196,7 +197,7 @@ _Static_assert(__builtin_offsetof(struct rt_exchange, req_start) == 72, "rt_exch
 _Static_assert(__builtin_offsetof(struct rt_exchange, heads) == 160, "rt_exchange layout");
 _Static_assert(sizeof(struct rt_exchange) % 8 == 0, "rt_exchange ends aligned");
 _Static_assert(__builtin_offsetof(struct rt_chunk, data) == 56, "rt_chunk layout");
-_Static_assert(sizeof(struct rt_active) == 24, "rt_active layout");
+_Static_assert(sizeof(struct rt_active) == 32, "rt_active layout");
 _Static_assert(sizeof(struct rt_gone) == 16, "rt_gone layout");
 
 #endif /* REDTAP_EVENT_H */

@@ -79,10 +79,13 @@ def test_alone_on_the_host(netns, redtap, method, path):
     conn.close()
 
 
-def test_pause_in_mid_response(netns, redtap, trace):
-    """3 s of silence inside a response of known length: one request, of 3 s, counted at its end."""
+def test_pause_in_mid_response(netns, redtap, trace, tmp_path):
+    """3 s of silence inside a response of known length: one request, of 3 s, counted at its end.
+    Of the service that the port names, all along."""
     netns.server("httpd.py", 8000)
-    agent, tracer = redtap(), trace()
+    config = tmp_path / "redtap.yaml"
+    config.write_text("services:\n  - name: shop\n    port: 8000\n")
+    agent, tracer = redtap("--config", config), trace()
     conn = netns.http(8000)
     conn.request("GET", "/pause/3000")
     began = time.monotonic()
@@ -91,12 +94,14 @@ def test_pause_in_mid_response(netns, redtap, trace):
         assert m.server_count() == 0, "counted before its end"
         if time.monotonic() - began > 2.2:
             assert m.sum("http_server_active_requests") == 1
+            assert m.sum("http_server_active_requests", service_name="shop") == 1
         time.sleep(0.1)
     assert len(conn.getresponse().read()) == 2000
     assert count_after(agent, time.monotonic(), 1) <= LIMIT
     m = agent.metrics()
     assert m.server_seconds() >= 3
     assert m.server_count(error_type=None, http_response_status_code="200") == 1
+    assert m.server_count(service_name="shop") == 1
     [x] = tracer.wait_for(1, role="server")
     assert x["duration_ns"] >= 3_000_000_000 and x["ttfb_ns"] < 1_000_000_000
     conn.request("GET", "/status/404")

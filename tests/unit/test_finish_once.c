@@ -49,6 +49,30 @@ static void test_told_by_silence(void **state)
 	assert_int_equal(counts(t).evicted, 0);
 }
 
+/* However many sweeps fail, none of those that they did not meet is forgotten. */
+static void test_sweeps_that_fail(void **state)
+{
+	for (u32 before = 0; before < 2 * RT_SWEEP_ALL_EVERY; before++) {
+		struct fixture *t;
+
+		assert_int_equal(setup(state), 0);
+		t = *state;
+		for (u32 i = 0; i < before; i++)
+			sweep(t, 0, 0);
+		assert_int_equal(next(t, 7, 1, RT_X_IDLE, FULL), FINISHED);
+		for (u32 i = 0; i < LONG; i++) {
+			rt_finisher__sweep_begin(t->f);
+			rt_finisher__sweep_failed(t->f);
+		}
+		for (u32 i = 0; i < RT_SWEEP_ALL_EVERY; i++)
+			sweep(t, 0, 0);
+		assert_int_equal(next(t, 7, 1, CLOSED | RT_X_LOCAL_FIN | RT_X_AFTER_IDLE, FULL),
+				 NOTHING);
+		assert_int_equal(t->told, 1);
+		teardown(state);
+	}
+}
+
 static void test_told_by_its_end(void **state)
 {
 	struct fixture *t = *state;
@@ -201,6 +225,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_told_by_silence), TEST(test_told_by_its_end), TEST(test_out_of_order),
+		cmocka_unit_test(test_sweeps_that_fail),
 		TEST(test_lost_end),	    TEST(test_long_silence),	TEST(test_resting),
 		TEST(test_conn_id_again),   TEST(test_in_flight),	TEST(test_conservation),
 	};

@@ -427,6 +427,33 @@ static void test_active(void **state)
 	assert_value(t, "http_server_active_requests", SHOP, 0);
 }
 
+/* Beyond the cap of series, services share one, which is their sum. */
+static void test_active_beyond_the_cap(void **state)
+{
+	static const char *const names[] = {"a", "b", "c"};
+	struct fixture *t = *state;
+	struct rt_registry_opts opts = {.max_series = 1, .ttl_ns = 10 * SECOND};
+
+	rt_registry__set_opts(t->registry, &opts);
+	for (int round = 0; round < 2; round++) {
+		rt_registry__lock(t->registry);
+		rt_red__active_begin(t->red);
+		for (u32 i = 0; i < RT_ARRAY_SIZE(names); i++) {
+			struct rt_process p = shop;
+
+			p.service = names[i];
+			p.resource_id = 100 + i;
+			for (u32 n = 0; n <= i; n++)
+				rt_red__active_add(t->red, &p, RT_ROLE_SERVER, RT_PROTO_http1);
+		}
+		rt_red__active_end(t->red, SECOND);
+		rt_registry__unlock(t->registry);
+		assert_value(t, "http_server_active_requests",
+			     "service_name=\"a\",process_executable_name=\"python3\"", 1);
+		assert_value(t, "http_server_active_requests", "redtap_overflow=\"true\"", 2 + 3);
+	}
+}
+
 static void test_targets(void **state)
 {
 	struct fixture *t = *state;
@@ -490,6 +517,7 @@ int main(void)
 		UNIT(test_expire),
 		UNIT(test_target_info),
 		UNIT(test_active),
+		UNIT(test_active_beyond_the_cap),
 		UNIT(test_targets),
 		UNIT(test_cache_is_exact),
 	};

@@ -116,6 +116,10 @@ static const struct {
 	{"*", "*", false},
 	{"", "", false},
 	{"/", "", false},
+	/* no paths: of a CONNECT, and nonsense */
+	{"host:443", "", false},
+	{"xusers/5", "", false},
+	{"xstatic/a", "", false},
 	/* the rest was not captured */
 	{"/static/abc", "/static/*", true},
 	{"/users/abc", "", true},
@@ -131,6 +135,40 @@ static void test_patterns(void **state)
 		assert_string_equal(
 			rt_routes__name(r, 1, str(patterns[i].path), patterns[i].cut, 200),
 			patterns[i].route);
+	rt_routes__free(r);
+}
+
+/* A pattern that fits every path fits nothing else. */
+static void test_catch_all(void **state)
+{
+	const char *items[] = {"/*"};
+	struct rt_config cfg = {.routes_patterns = {(char **)(void *)items, 1}};
+	struct rt_routes *r = rt_routes__new(&cfg);
+
+	assert_string_equal(rt_routes__name(r, 1, str("/a/b"), false, 200), "/*");
+	assert_string_equal(rt_routes__name(r, 1, str("*"), false, 200), "");
+	assert_string_equal(rt_routes__name(r, 1, str("example.com:443"), false, 200), "");
+	rt_routes__free(r);
+}
+
+/* More services than are kept: one that is busy stays, though its paths are all known. */
+static void test_busy_service_stays(void **state)
+{
+	struct rt_config cfg = {.routes_infer = true};
+	struct rt_routes *r = rt_routes__new(&cfg);
+	char path[32];
+
+	for (u32 i = 0; i < 20; i++) {
+		snprintf(path, sizeof(path), "/users/n%cme", 'a' + i);
+		rt_routes__name(r, 1, str(path), false, 200);
+	}
+	assert_string_equal(rt_routes__name(r, 1, str("/users/other"), false, 200), "/users/{var}");
+	for (u32 i = 2; i < 3000; i++) {
+		rt_routes__name(r, i, str("/"), false, 200);
+		rt_routes__name(r, 1, str("/users/other"), false, 200);
+	}
+	assert_string_equal(rt_routes__name(r, 1, str("/users/another"), false, 200),
+			    "/users/{var}");
 	rt_routes__free(r);
 }
 
@@ -412,6 +450,8 @@ int main(void)
 		cmocka_unit_test(test_folds),
 		cmocka_unit_test(test_patterns),
 		cmocka_unit_test(test_patterns_before_inference),
+		cmocka_unit_test(test_catch_all),
+		cmocka_unit_test(test_busy_service_stays),
 		cmocka_unit_test(test_fanout),
 		cmocka_unit_test(test_merge),
 		cmocka_unit_test(test_max_routes),

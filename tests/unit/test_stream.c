@@ -382,6 +382,36 @@ static void test_lost_end(void **state)
 	assert_conserved(t, 2);
 }
 
+/* Refused by the head alone: what comes of the body after it is no request, nor is the close in
+ * its midst another one. */
+static void test_answered_within_the_body(void **state)
+{
+	struct fixture *t = *state;
+
+	open_stream(t, S, R1, 1000);
+	asks(t, 1000, "POST /5 HTTP/1.1\r\nContent-Length: 1000\r\n\r\npart");
+	answers(t, 2000, A1 "HTTP/1.1 413 Large\r\nContent-Length: 0\r\n\r\n");
+	asks(t, 2500, "more");
+	answers(t, 2600, "HTTP/1.1 408 Late\r\nContent-Length: 0\r\n\r\n");
+	closes(t, S, 0, 3000);
+	assert_string_equal(lines, "/1 200 - 28+40 1000;/5 413 - 46+41 1000;");
+	assert_int_equal(counts(t).started, 1);
+	assert_conserved(t, 1);
+}
+
+/* A body whose length is nonsense: the request is one all the same, and refused. */
+static void test_nonsense_of_the_body(void **state)
+{
+	struct fixture *t = *state;
+
+	open_stream(t, S, R1, 1000);
+	asks(t, 1500, "POST /6 HTTP/1.1\r\nContent-Length: abc\r\n\r\n");
+	answers(t, 2000, A1 "HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n");
+	closes(t, S, 0, 3000);
+	assert_string_equal(lines, "/1 200 - 28+40 1000;/6 400 - 41+39 500;");
+	assert_conserved(t, 1);
+}
+
 static void test_sweep(void **state)
 {
 	struct rt_active a = {.type = RT_EV_ACTIVE, .size = sizeof(a), .conn_id = 77, .seq = SEQ,
@@ -476,6 +506,8 @@ int main(void)
 		TEST(test_lost_requests),
 		TEST(test_lost_in_a_window),
 		TEST(test_lost_end),
+		TEST(test_answered_within_the_body),
+		TEST(test_nonsense_of_the_body),
 		TEST(test_sweep),
 		TEST(test_left),
 		TEST(test_bounds),

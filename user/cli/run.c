@@ -126,7 +126,10 @@ static void on_fold(void *ctx)
 static void on_active(void *ctx, const struct rt_active *a)
 {
 	struct run *run = ctx;
-	const struct rt_process *p = rt_meta__lookup(rt_agent__meta(run->agent), a->pid, NULL, 0);
+	/* As with the finished ones: a client's own port means nothing to rules by port. */
+	u16 port = a->role == RT_ROLE_SERVER ? a->local_port : 0;
+	const struct rt_process *p =
+		rt_meta__lookup(rt_agent__meta(run->agent), a->pid, NULL, port);
 
 	rt_red__active_add(run->red, p, a->role, a->proto);
 }

@@ -36,6 +36,7 @@ struct silent {
 	struct silent_key key;
 	u32 round; /* sweep that last saw it */
 	u32 pid;
+	u16 local_port;
 	u8 proto;
 	u8 role;
 	bool told;
@@ -105,6 +106,7 @@ static struct silent *remember(struct rt_finisher *f, const struct rt_exchange *
 	s->key = (struct silent_key){x->conn_id, x->seq};
 	s->round = f->round;
 	s->pid = x->pid;
+	s->local_port = x->local_port;
 	s->proto = x->proto;
 	s->role = x->role;
 	DL_APPEND(f->waiting, s);
@@ -376,6 +378,7 @@ static void tally_resting(struct rt_finisher *f)
 			.pid = s->pid,
 			.conn_id = s->key.conn_id,
 			.seq = (u32)s->key.seq,
+			.local_port = s->local_port,
 			.proto = s->proto,
 			.role = s->role,
 		};
@@ -386,6 +389,17 @@ static void tally_resting(struct rt_finisher *f)
 		if (f->active)
 			f->active(f->ctx, &a);
 	}
+}
+
+void rt_finisher__sweep_failed(struct rt_finisher *f)
+{
+	struct silent *s, *tmp;
+
+	HASH_ITER(hh, f->silent, s, tmp)
+	{
+		s->round = f->round;
+	}
+	rt_streams__sweep_failed(f->streams);
 }
 
 void rt_finisher__sweep_end(struct rt_finisher *f)

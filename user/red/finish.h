@@ -55,6 +55,8 @@ void rt_finisher__active(struct rt_finisher *f, const struct rt_active *a);
  * is known, or nobody knows whose. */
 void rt_finisher__add_counted(struct rt_finisher *f, u64 named, u64 nameless);
 void rt_finisher__sweep_end(struct rt_finisher *f);
+/* Instead: the sweep met not all there are, so whom it did not meet is not gone for that. */
+void rt_finisher__sweep_failed(struct rt_finisher *f);
 
 void rt_finisher__counts(const struct rt_finisher *f, struct rt_finish_counts *ret);
 

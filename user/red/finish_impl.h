@@ -49,5 +49,6 @@ void rt_streams__chunk(struct rt_streams *all, struct rt_meta *meta, const struc
 /* The sweep: a connection that is open, and those that no sweep has seen for long. */
 void rt_streams__active(struct rt_streams *all, const struct rt_active *a);
 void rt_streams__sweep_end(struct rt_streams *all);
+void rt_streams__sweep_failed(struct rt_streams *all);
 
 #endif /* REDTAP_FINISH_IMPL_H */

@@ -116,6 +116,7 @@ struct active {
 	char *executable;
 	u32 count;
 	u32 idle_rounds;
+	struct rt_series *series; /* while a round ends */
 	UT_hash_handle hh;
 };
 
@@ -382,15 +383,26 @@ void rt_red__active_add(struct rt_red *red, const struct rt_process *p, u8 role,
 		a->count++;
 }
 
+static struct rt_series *active_series(struct rt_red *red, const struct active *a)
+{
+	struct rt_slice values[] = {rt_slice_str(a->service), rt_slice_str(a->executable)};
+
+	return rt_metric__series(red->active_requests, values);
+}
+
 void rt_red__active_end(struct rt_red *red, u64 now)
 {
 	struct active *a, *tmp;
 
+	/* First none, then all: services beyond the cap of series share one. */
 	HASH_ITER(hh, red->active, a, tmp)
 	{
-		struct rt_slice values[] = {rt_slice_str(a->service), rt_slice_str(a->executable)};
-
-		rt_series__set(rt_metric__series(red->active_requests, values), a->count, now);
+		a->series = active_series(red, a);
+		rt_series__set(a->series, 0, now);
+	}
+	HASH_ITER(hh, red->active, a, tmp)
+	{
+		rt_series__add(a->series, a->count, now);
 		a->idle_rounds = a->count ? 0 : a->idle_rounds + 1;
 		/* It stands at 0 from here on, until the registry drops it. */
 		if (a->idle_rounds >= ACTIVE_IDLE_ROUNDS)

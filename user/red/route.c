@@ -75,6 +75,7 @@ struct text {
 struct slot {
 	u64 resource_id;
 	const char *route; /* NULL: empty */
+	struct service *service; /* that it is a name of, while the generation stands; or NULL */
 	u32 generation;
 	u16 len;
 	bool guest; /* named for a 404: another status still has to be learned from */
@@ -498,6 +499,9 @@ static bool pattern_matches(struct rt_slice pat, struct rt_slice path, bool cut)
 {
 	if (!pat.len || pat.p[0] != '/')
 		return rt_slice_eq(pat, path);
+	/* What is no path, as a CONNECT's target or "*", fits no pattern of paths. */
+	if (!path.len || path.p[0] != '/')
+		return false;
 	if (pat.len > 1 && pat.p[pat.len - 1] == '/')
 		pat.len--;
 	while (pat.len && path.len) {
@@ -660,9 +664,13 @@ const char *rt_routes__name(struct rt_routes *r, u64 resource_id, struct rt_slic
 	s = &r->cache[h % CACHE_SLOTS];
 	if (s->route && (r->guest || !s->guest) && s->generation == r->generation &&
 	    s->resource_id == resource_id && s->len == path.len &&
-	    (!path.len || memcmp(s->path, path.p, path.len) == 0))
+	    (!path.len || memcmp(s->path, path.p, path.len) == 0)) {
+		if (s->service)
+			s->service->last_use = ++r->uses;
 		return s->route;
+	}
 	s->route = name_path(r, resource_id, path, false);
+	HASH_FIND(hh, r->services, &resource_id, sizeof(resource_id), s->service);
 	s->guest = r->guest;
 	s->generation = r->generation;
 	s->resource_id = resource_id;

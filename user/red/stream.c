@@ -219,8 +219,13 @@ static void request_read(struct rt_streams *all, struct stream *s, enum rt_read 
 	switch (what) {
 	case RT_READ_HEAD:
 		s->reading = take_request(all, s);
+		/* What is read on is its body: no request that still has to be taken. */
+		s->req.reader.named = false;
 		break;
 	case RT_READ_LOST:
+		/* Its head came, and says nonsense of its body: it can be refused all the same. */
+		if (s->req.reader.begun && s->req.reader.named)
+			take_request(all, s);
 		lose_requests(s);
 		break;
 	default:
@@ -512,6 +517,16 @@ void rt_streams__active(struct rt_streams *all, const struct rt_active *a)
 	all->f->seen_in_flight += s->pending;
 	for (u32 i = 0; i < s->pending && all->f->active; i++)
 		all->f->active(all->f->ctx, a);
+}
+
+void rt_streams__sweep_failed(struct rt_streams *all)
+{
+	struct stream *s, *tmp;
+
+	HASH_ITER(hh, all->table, s, tmp)
+	{
+		s->round = all->f->round;
+	}
 }
 
 void rt_streams__sweep_end(struct rt_streams *all)
