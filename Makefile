@@ -10,6 +10,7 @@ CC := gcc
 endif
 CLANG ?= clang
 LLVM_STRIP ?= llvm-strip
+comma := ,
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 PKG_CONFIG ?= pkg-config
 PYTHON ?= /usr/bin/python3
@@ -187,6 +188,10 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIB_OBJ) $(BUILD)/.sources
 	$(call msg,TEST,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(REDTAP_CFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(LIB_OBJ) $(LIBS) -lcmocka
+
+# Its own kernel side: what the agent's loop asks of user/bpf.
+$(BUILD)/unit/test_agent $(BUILD)/san/unit/test_agent: LIBS += \
+	$(addprefix -Wl$(comma)--wrap=rt_bpf__,new free wait_fd drain has_records sweep)
 
 $(BUILD)/san/unit/%: tests/unit/%.c $(SAN_OBJ) $(BUILD)/.sources
 	$(call msg,TEST-SAN,$@)

@@ -27,8 +27,11 @@
 #define BUSY_RECORDS  2000 /* in 100 ms */
 /* Records handled with the registry's lock held in one go. */
 #define DRAIN_BUDGET 2048
-/* Records that are being written and keep others back: how many may do so one after another,
- * and how often one is waited for. */
+/* As often in a row at most: while the ring fills faster than that, there are signals, sweeps and
+ * those who wait for fresh counts all the same. */
+#define DRAINS_MAX 16
+/* Records that are being written and keep others back: how many may do so one after another (or
+ * how many takes what was in a ring by then may need), and how often one is waited for. */
 #define TAKES_MAX    64
 #define TAKE_WAITS   1000
 #define TAKE_WAIT_US 50
@@ -61,6 +64,7 @@ struct rt_agent {
 	int signals;
 	struct refresh refresh;
 	bool stop;
+	bool behind; /* the ring held more than one take's worth */
 	long drain_ns;
 	u64 next_sweep;
 };
@@ -115,18 +119,23 @@ static int set_timer(struct rt_agent *a, long ns)
 	return timerfd_settime(a->timer, 0, &every, NULL) ? -errno : 0;
 }
 
-/* Returns how many records, or -errno. */
+/* Returns how many records, or -errno. Tells in `behind` whether there may be more. */
 static int take(struct rt_agent *a)
 {
 	int n, all = 0;
 
-	do {
+	for (int i = 0; i < DRAINS_MAX; i++) {
 		batch(a, true);
 		n = rt_bpf__drain(a->bpf, on_record, a, DRAIN_BUDGET);
 		batch(a, false);
-		all += n > 0 ? n : 0;
-	} while (n >= DRAIN_BUDGET && !a->stop);
-	return n < 0 ? n : all;
+		if (n < 0)
+			return n;
+		all += n;
+		if (n < DRAIN_BUDGET)
+			break;
+	}
+	a->behind = all >= DRAINS_MAX * DRAIN_BUDGET;
+	return all;
 }
 
 static int drain(struct rt_agent *a)
@@ -236,12 +245,14 @@ static void sweep(struct rt_agent *a)
 	batch(a, false);
 	err = rt_bpf__sweep(a->bpf, on_record, on_swept, catch_up, a);
 	batch(a, true);
-	if (err)
+	if (err) {
 		rt_warn("the sweep over sockets failed (%s): requests on silent connections "
 			"are counted late",
 			strerror(-err));
-	else
+		rt_finisher__sweep_failed(a->finisher);
+	} else {
 		rt_finisher__sweep_end(a->finisher);
+	}
 	if (a->ops->sweep)
 		a->ops->sweep(a->ctx, false);
 	/* With the sweep, so that what started, finished and is in flight add up. */
@@ -412,7 +423,7 @@ int rt_agent__loop(struct rt_agent *a)
 
 	while (!a->stop && !err) {
 		struct epoll_event ev[4];
-		int n = epoll_wait(a->epoll, ev, RT_ARRAY_SIZE(ev), -1);
+		int n = epoll_wait(a->epoll, ev, RT_ARRAY_SIZE(ev), a->behind ? 0 : -1);
 		u64 ticks, now;
 
 		if (n < 0 && errno != EINTR)
