@@ -59,6 +59,22 @@ static void test_names_of_the_faces(void **state)
 	}
 }
 
+static void test_listen(void **state)
+{
+	static const char *const good[] = {
+		"127.0.0.1:9733", "localhost:9733", "[::1]:9733", "[fe80::1%eth0]:9733", ":9733", ":0",
+	};
+	static const char *const bad[] = {
+		"9733", "127.0.0.1", "localhost", "example.com:80", "[::1:80", "::1:80",
+		"[fe80::1%eth0:80", "127.0.0.1:65536", "127.1:80", "",
+	};
+
+	for (size_t i = 0; i < RT_ARRAY_SIZE(good); i++)
+		assert_null(rt_check_listen(good[i]));
+	for (size_t i = 0; i < RT_ARRAY_SIZE(bad); i++)
+		assert_non_null(rt_check_listen(bad[i]));
+}
+
 static void test_yaml(void **state)
 {
 	struct rt_config *cfg = load(full_yaml, NULL, NULL, 0);
@@ -367,6 +383,7 @@ int main(void)
 		cmocka_unit_test(test_backends),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_names_of_the_faces),
+		cmocka_unit_test(test_listen),
 		cmocka_unit_test(test_yaml),
 		cmocka_unit_test(test_precedence),
 		cmocka_unit_test(test_variables),

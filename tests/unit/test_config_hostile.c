@@ -23,7 +23,7 @@ static const struct {
 	 ":3: services: unknown key \"exee\" in a rule; did you mean \"exe\"?"},
 	/* bad values */
 	{"listen: 9733\n", ":1: listen: \"9733\" is not an address and a port"},
-	{"listen: localhost:80\n", "is not an address"},
+	{"listen: example.com:80\n", "is not an address"},
 	{"listen: 1.2.3.4:65536\n", "is not an address"},
 	{"listen: '::1:80'\n", "is not an address"},
 	{"listen: '[::1:80'\n", "is not an address"},
@@ -61,7 +61,8 @@ static const struct {
 	{"metrics: {ttl: -1s}\n", "is not a duration"},
 	{"metrics: {ttl: 1.5h}\n", "is not a duration"},
 	{"metrics: {ttl: 10000000h}\n", "is not a duration"}, /* past 2^64 ns */
-	{"metrics: {max_series: 0}\n", "is not from 1 to 1000000"},
+	{"metrics: {max_series: 0}\n", "is not from 1 to 10000"},
+	{"metrics: {max_series: 10001}\n", "is not from 1 to 10000"},
 	{"metrics: {max_series: 2k}\n", "is not a whole number"},
 	{"routes: {infer: maybe}\n", ":1: routes.infer: \"maybe\" is neither true nor false"},
 	{"routes: {infer: }\n", "has no value"},

@@ -345,6 +345,9 @@ static void test_exe(void **state)
 		{LIST("*"), "/any/thing", true},
 		/* an executable that was replaced while it runs */
 		{LIST("nginx*"), "/usr/sbin/nginx (deleted)", true},
+		{LIST("nginx"), "/usr/sbin/nginx (deleted)", true},
+		{LIST("/usr/sbin/nginx"), "/usr/sbin/nginx (deleted)", true},
+		{LIST("nginx"), "/usr/sbin/httpd (deleted)", false},
 		/* with one: the whole path */
 		{LIST("/usr/sbin/nginx"), "/usr/sbin/nginx", true},
 		{LIST("/usr/sbin/nginx"), "/usr/local/sbin/nginx", false},

@@ -17,6 +17,9 @@
 #include "bpf/loader.h"
 #include "util/log.h"
 
+/* Verdicts are made anew after so long. */
+#define RENEW_NS 60000000000ull
+
 /* An executable that could not be read asks again after so long. */
 #define FORGET_UNREAD_NS 1000000000ull
 
@@ -96,6 +99,15 @@ void rt_bpf__judge_exe(struct rt_bpf *b, const struct rt_exe_event *ev)
 		return;
 	}
 	forget_later(b, &key);
+}
+
+void rt_exes__renew(struct rt_bpf *b, u64 now)
+{
+	if (!b->cfg->exe.n || now < b->renew_exes_at)
+		return;
+	if (b->renew_exes_at)
+		rt_exes__prefill(b);
+	b->renew_exes_at = now + RENEW_NS;
 }
 
 void rt_exes__forget_unread(struct rt_bpf *b, u64 now)

@@ -47,6 +47,7 @@ struct rt_bpf {
 	struct rt_exe_key unread[RT_UNREAD_MAX];
 	u32 nr_unread;
 	u64 forget_unread_at;
+	u64 renew_exes_at;
 
 	/* while a drain or a sweep runs */
 	rt_record_fn fn;
@@ -96,5 +97,8 @@ void rt_rules__close(struct rt_bpf *b);
 int rt_exes__prefill(struct rt_bpf *b);
 /* Lets executables that could not be read ask again, once a second. */
 void rt_exes__forget_unread(struct rt_bpf *b, u64 now);
+/* Once a minute, those of the processes that run are judged again: the inode number of one that
+ * was removed may be another's by now. */
+void rt_exes__renew(struct rt_bpf *b, u64 now);
 
 #endif /* REDTAP_LOADER_H */

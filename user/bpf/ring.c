@@ -189,5 +189,6 @@ int rt_bpf__sweep(struct rt_bpf *b, rt_record_fn fn, rt_batch_fn batch, rt_catch
 		err = sweep_one(b, b->sweep_socks);
 	err2 = b->iter ? sweep_conns(b) : rt_walk__sweep(b);
 	rt_exes__forget_unread(b, rt_clock__mono());
+	rt_exes__renew(b, rt_clock__mono());
 	return err ? err : err2;
 }

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <linux/nsfs.h>
 #include <sched.h>
@@ -179,8 +180,18 @@ void rt_scope__close(struct rt_scope *s)
 
 bool rt_scope__exe_matches(const struct rt_strlist *globs, const char *path)
 {
-	const char *base = strrchr(path, '/');
+	static const char deleted[] = " (deleted)";
+	size_t len = strlen(path), cut = sizeof(deleted) - 1;
+	char whole[PATH_MAX];
+	const char *base;
 
+	/* Replaced while it runs, as by an upgrade: the kernel says so behind its path. */
+	if (len > cut && len - cut < sizeof(whole) && strcmp(path + len - cut, deleted) == 0) {
+		memcpy(whole, path, len - cut);
+		whole[len - cut] = '\0';
+		path = whole;
+	}
+	base = strrchr(path, '/');
 	base = base ? base + 1 : path;
 	for (size_t i = 0; i < globs->n; i++) {
 		const char *g = globs->items[i];

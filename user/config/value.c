@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,7 +19,8 @@
 
 #define PID_LIMIT      4194304ull /* the kernel's PID_MAX_LIMIT */
 #define RING_SIZE_MAX  (1ull << 30)
-#define MAX_SERIES_MAX 1000000ull
+/* Of all families together, with labels of usual lengths, a page stays below RT_BUF_MAX_DEFAULT. */
+#define MAX_SERIES_MAX 10000ull
 #define RATE_MAX       1000000ull
 
 struct unit {
@@ -179,7 +181,7 @@ const char *rt_check_listen(const char *text)
 	static const char wrong[] =
 		"is not an address and a port, like 127.0.0.1:9733, [::1]:9733 or :9733";
 	const char *colon = strrchr(text, ':');
-	char host[INET6_ADDRSTRLEN + 2];
+	char host[INET6_ADDRSTRLEN + 1 + IF_NAMESIZE + 2];
 	struct in6_addr addr;
 	size_t len;
 	u64 port;
@@ -195,8 +197,12 @@ const char *rt_check_listen(const char *text)
 	host[len] = '\0';
 	if (host[0] == '[' && host[len - 1] == ']') {
 		host[len - 1] = '\0';
+		/* Behind %, the interface of a link-local one. */
+		host[1 + strcspn(host + 1, "%")] = '\0';
 		return inet_pton(AF_INET6, host + 1, &addr) == 1 ? NULL : wrong;
 	}
+	if (strcmp(host, "localhost") == 0)
+		return NULL;
 	return inet_pton(AF_INET, host, &addr) == 1 ? NULL : wrong;
 }
 
@@ -269,7 +275,7 @@ const char *rt_check_max_series(const char *text)
 
 	if (!rt_parse_uint(text, &v))
 		return NULL;
-	return v >= 1 && v <= MAX_SERIES_MAX ? NULL : "is not from 1 to 1000000";
+	return v >= 1 && v <= MAX_SERIES_MAX ? NULL : "is not from 1 to 10000";
 }
 
 const char *rt_check_rate(const char *text)
