@@ -191,6 +191,42 @@ def test_reload_of_a_broken_file(netns, redtap, tmp_path):
     assert agent.wait(10) == 0
 
 
+def test_reload_while_it_starts(netns, redtap, tmp_path):
+    """A service manager may ask for it at once. It is no end, and not forgotten."""
+    config = tmp_path / "redtap.yaml"
+    config.write_text("log:\n  level: info\n")
+    agent = redtap("--config", config, wait=False)
+    wait_until(lambda: binary() in pathlib.Path(f"/proc/{agent.pid}/cmdline").read_text())
+    # its first step, long before the kernel has verified the programs
+    until = time.monotonic() + 0.1 * SLOW
+    while not hangup_blocked(agent.pid) and time.monotonic() < until:
+        time.sleep(0.0005)
+    agent.signal(signal.SIGHUP)
+    agent.wait_line("configuration reloaded", 10, "stderr")
+    agent.wait_ready()
+
+
+def hangup_blocked(pid):
+    """Whether SIGHUP is among the signals that a process has blocked."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    (mask,) = [line.split()[1] for line in status.splitlines() if line.startswith("SigBlk:")]
+    return int(mask, 16) >> (signal.SIGHUP - 1) & 1
+
+
+def test_reload_from_a_pipe(netns, redtap):
+    """It is read once, at the start. Later it is empty, or waited for: neither is a configuration."""
+    netns.server("httpd.py", 8000)
+    script = 'exec "$@" --config <(printf "services:\\n  - {name: shop, port: 8000}\\n")'
+    agent = redtap(wrap=[need("bash"), "-c", script, "bash"])
+    agent.signal(signal.SIGHUP)
+    line = agent.wait_line("not reloaded", 5, "stderr")
+    assert "/dev/fd/" in line, line
+    ask(netns, n=4)
+    agent.wait_metrics(lambda m: m.server_count(service_name="shop") == 4)
+    agent.signal(signal.SIGTERM)
+    assert agent.wait(10) == 0
+
+
 def test_start_is_quick(netns, redtap):
     """From exec to a first page of metrics; the bench measures it, here nothing may be absurd."""
     began = time.monotonic()

@@ -3,6 +3,7 @@
 
 import contextlib
 import gzip
+import os
 import socket
 import threading
 import time
@@ -11,7 +12,7 @@ import pytest
 
 from lib import load
 from lib.metrics import Metrics
-from lib.util import SLOW
+from lib.util import SLOW, need
 
 URL = "http://127.0.0.1:8080/empty"
 
@@ -125,6 +126,23 @@ def test_page_is_back_after_a_thousand_connections(netns, redtap):
         s.connect_ex(("127.0.0.1", agent.port))
         idle.append(s)
     time.sleep(0.5)
+    for s in idle:
+        s.close()
+    assert agent.wait_metrics(lambda m: m.select("redtap_build_info"))
+
+
+def test_clients_leave_descriptors_to_the_rest(netns, redtap):
+    """Where few are allowed, idle clients take their part of them, and no more."""
+    prlimit = [need("prlimit"), "--nofile=256:256"]
+    agent = redtap(wrap=prlimit)
+    idle = []
+    for _ in range(300):
+        s = socket.socket()
+        s.setblocking(False)
+        s.connect_ex(("127.0.0.1", agent.port))
+        idle.append(s)
+    time.sleep(1)
+    assert len(os.listdir(f"/proc/{agent.pid}/fd")) < 220
     for s in idle:
         s.close()
     assert agent.wait_metrics(lambda m: m.select("redtap_build_info"))

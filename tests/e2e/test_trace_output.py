@@ -4,6 +4,8 @@ that stops reading, one that is gone, a full disk."""
 
 import fcntl
 import json
+import os
+import pty
 import re
 import signal
 import struct
@@ -157,6 +159,33 @@ def test_ends_though_nobody_reads(netns, backend, procs, tmp_path, how):
             child.kill()
             child.wait()
         child.stdout.close()
+
+
+def test_ends_though_its_terminal_is_not_read(netns, backend, tmp_path):
+    """A terminal has room for a byte, and so says that it is writable, for a long time."""
+    netns.server("httpd.py", 8000)
+    log = tmp_path / "stderr"
+    master, slave = pty.openpty()
+    with open(log, "wb") as err:
+        child = subprocess.Popen(
+            [binary(), "trace", "--netns", netns.path, "--backend", backend],
+            stdout=slave, stderr=err, env=clean_env(), start_new_session=True,
+        )
+    os.close(slave)
+    try:
+        wait_until(lambda: READY_LINE in log.read_text(), 10, log.read_text)
+        # a terminal holds some 20 KB, and a request is 200 bytes of text at both ends
+        for _ in range(5):
+            ask(netns, n=100)
+            time.sleep(0.2)
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(2 * SLOW) == 0
+        assert "error" not in log.read_text()
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+        os.close(master)
 
 
 def test_goes_on_when_the_reader_does(netns, backend, procs, tmp_path):

@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <string.h>
@@ -81,14 +82,29 @@ size_t rt_line__piece(const char *p, size_t len)
 	return end ? (size_t)(end + 1 - p) : PIPE_BUF;
 }
 
+int rt_line__stdout(void)
+{
+	static int fd = -1;
+
+	if (fd >= 0)
+		return fd;
+	/* A terminal that has room for one byte is writable, and then waited for. Opened anew, the
+	 * flag is this program's alone. */
+	if (isatty(STDOUT_FILENO))
+		fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		fd = STDOUT_FILENO;
+	return fd;
+}
+
 int rt_line__offer(struct rt_buf *b)
 {
-	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+	struct pollfd out = {.fd = rt_line__stdout(), .events = POLLOUT};
 	size_t done = 0;
 
 	while (done < b->len && poll(&out, 1, 0) == 1) {
 		size_t left = b->len - done;
-		ssize_t n = write(STDOUT_FILENO, b->data + done, rt_line__piece(b->data + done, left));
+		ssize_t n = write(out.fd, b->data + done, rt_line__piece(b->data + done, left));
 
 		if (n < 0 && errno == EAGAIN)
 			break;

@@ -15,6 +15,10 @@ const char *rt_line__role(const struct rt_exchange *x);
 /* Appends one line; the keys are stable (README). */
 void rt_line__json(struct rt_buf *b, const struct rt_finished *f, const char *route);
 
+/* stdout, by a descriptor that a terminal whose reader stopped does not keep a write waiting for
+ * (EAGAIN). Not to be closed. */
+int rt_line__stdout(void);
+
 /* How much of whole lines a writable pipe takes without waiting. */
 size_t rt_line__piece(const char *p, size_t len);
 

@@ -6,8 +6,10 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent.h"
@@ -45,6 +47,7 @@ struct run {
 	u64 unread;	     /* lines that stdout did not take; other threads read it */
 	bool mute;	     /* nobody reads stdout any more */
 	bool ready;
+	bool page_failed; /* and it was told; by the HTTP server's threads */
 	u64 now;
 };
 
@@ -214,7 +217,7 @@ static bool needs_restart(const struct rt_config *a, const struct rt_config *b)
 	       a->samples_log != b->samples_log || a->samples_rate != b->samples_rate ||
 	       a->samples_failed_rate != b->samples_failed_rate ||
 	       a->samples_slow_rate != b->samples_slow_rate || a->samples_slow != b->samples_slow ||
-	       a->self_bpf_stats != b->self_bpf_stats || a->labels_pid != b->labels_pid ||
+	       a->self_bpf_stats != b->self_bpf_stats ||
 	       !same_list(&a->netns, &b->netns) || !same_list(&a->cgroup, &b->cgroup) ||
 	       !same_list(&a->pid, &b->pid) || !same_list(&a->exe, &b->exe) ||
 	       !same_list(&a->port, &b->port) || strcmp(a->btf, b->btf) != 0 ||
@@ -227,7 +230,15 @@ static const struct rt_config *on_reload(void *ctx)
 	struct rt_registry_opts opts;
 	struct rt_config *cfg, *old = run->cfg;
 	char sentence[512];
+	struct stat st;
 
+	/* What a pipe had to say was read at the start; one that goes on would be waited for. */
+	if (run->cmd.config_file && !stat(run->cmd.config_file, &st) && !S_ISREG(st.st_mode)) {
+		rt_error("the configuration is not reloaded: %s is not a regular file, which can be "
+			 "read once only",
+			 run->cmd.config_file);
+		return NULL;
+	}
 	if (rt_config__load(&cfg, run->cmd.config_file, environ, run->cmd.flags, run->cmd.nr_flags,
 			    sentence, sizeof(sentence))) {
 		rt_error("the configuration is not reloaded: %s", sentence);
@@ -235,7 +246,7 @@ static const struct rt_config *on_reload(void *ctx)
 	}
 	if (needs_restart(run->initial, cfg))
 		rt_warn("the scope, listen, backend, ring_size, btf, disable_feature, "
-			"routes.memory, samples, labels.pid and self.bpf_stats change only with a restart; "
+			"routes.memory, samples and self.bpf_stats change only with a restart; "
 			"the rest is reloaded");
 	rt_log__setup((enum rt_log_level)cfg->log_level, (enum rt_log_format)cfg->log_format);
 	opts = registry_opts(cfg);
@@ -268,12 +279,20 @@ static int get_metrics(void *ctx, const struct rt_http_request *req, struct rt_h
 {
 	struct run *run = ctx;
 	enum rt_exposition format = rt_expo__negotiate(req->accept);
+	int err;
 
 	/* Counts as old as the last sweep would bend the rates of those who scrape often. */
 	rt_agent__refresh(run->agent);
 	rt_collect__run(run->collect);
 	ret->content_type = rt_expo_content_type[format];
-	return rt_expo__render(run->registry, format, &ret->body);
+	err = rt_expo__render(run->registry, format, &ret->body);
+	if (!err)
+		err = ret->body.err;
+	if (err && !__atomic_exchange_n(&run->page_failed, true, __ATOMIC_RELAXED))
+		rt_error("the page of metrics cannot be made: %s",
+			 err == -E2BIG ? "it is larger than 256 MB, metrics.max_series has to be lower"
+				       : strerror(-err));
+	return err;
 }
 
 static int get_healthz(void *ctx, const struct rt_http_request *req, struct rt_http_response *ret)
@@ -357,7 +376,12 @@ int rt_cmd_run(int argc, char **argv)
 	struct run run = {0};
 	char sentence[768];
 	int status, err;
+	sigset_t hup;
 
+	/* A reload that comes while redtap starts is one when it has, not its end. */
+	sigemptyset(&hup);
+	sigaddset(&hup, SIGHUP);
+	sigprocmask(SIG_BLOCK, &hup, NULL);
 	status = rt_cli__load(&run.cfg, &run.cmd, argc, argv, NULL, usage);
 	if (status != RT_CLI_GO_ON)
 		return status;

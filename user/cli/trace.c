@@ -20,6 +20,7 @@
 
 /* A reader that does not read holds the end up for so long. */
 #define PATIENCE_NS 300000000ull
+#define FULL_US	    10000
 
 static const char usage[] =
 	"usage: redtap trace [--format text|json] [options]\n"
@@ -104,7 +105,7 @@ static void on_finished(void *ctx, const struct rt_finished *f)
 static bool wait_for_reader(struct trace *t)
 {
 	struct pollfd fds[] = {
-		{.fd = STDOUT_FILENO, .events = POLLOUT},
+		{.fd = rt_line__stdout(), .events = POLLOUT},
 		{.fd = rt_agent__signal_fd(t->agent), .events = POLLIN},
 	};
 
@@ -139,9 +140,13 @@ static void write_out(struct trace *t)
 			t->closed = true;
 			return;
 		}
-		n = write(STDOUT_FILENO, p, rt_line__piece(p, left));
-		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		n = write(rt_line__stdout(), p, rt_line__piece(p, left));
+		if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
+			/* A terminal may be writable, and have no room for a line's end. */
+			if (errno == EAGAIN)
+				usleep(FULL_US);
 			continue;
+		}
 		if (n < 0) {
 			t->closed = true;
 			t->write_err = errno == EPIPE ? 0 : errno;

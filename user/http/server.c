@@ -25,7 +25,7 @@
 enum http_limits {
 	HTTP_THREADS = 2,
 	HTTP_CONNECTIONS_MAX = 1536,
-	HTTP_CONNECTIONS_CROWDED = 1280, /* see conns.h */
+	HTTP_CROWDED_PART = 6,		 /* of them, the last sixth: see conns.h */
 	HTTP_REQUEST_MAX = 16 * 1024,	 /* bytes of a request's head, with the answer's */
 	HTTP_SILENCE_MAX = 10,		 /* seconds */
 	HTTP_GZIP_MIN = 1024,		 /* bytes of a body worth compressing */
@@ -104,7 +104,8 @@ static void set_error(struct rt_http_response *resp, int err)
 {
 	char text[128];
 
-	snprintf(text, sizeof(text), "this page could not be made: %s", strerror(-err));
+	snprintf(text, sizeof(text), "this page could not be made: %s",
+		 err == -E2BIG ? "it is too large" : strerror(-err));
 	set_text(resp, MHD_HTTP_INTERNAL_SERVER_ERROR, text);
 }
 
@@ -230,8 +231,20 @@ static void raise_file_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* Where the hard limit of descriptors is low, the rest of the program still has its part. */
+static unsigned int connections_max(void)
+{
+	struct rlimit limit;
+	rlim_t n = HTTP_CONNECTIONS_MAX;
+
+	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < n + HTTP_OTHER_FILES)
+		n = limit.rlim_cur > 2 * HTTP_OTHER_FILES ? limit.rlim_cur - HTTP_OTHER_FILES
+							  : limit.rlim_cur / 2;
+	return (unsigned int)n;
+}
+
 /* Signals are for the main thread: those made here inherit a full mask. */
-static struct MHD_Daemon *start_daemon(struct rt_http_server *s, int fd)
+static struct MHD_Daemon *start_daemon(struct rt_http_server *s, int fd, unsigned int connections)
 {
 	struct MHD_Daemon *daemon;
 	sigset_t all, old;
@@ -241,7 +254,7 @@ static struct MHD_Daemon *start_daemon(struct rt_http_server *s, int fd)
 	daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL,
 				  on_request, s, MHD_OPTION_LISTEN_SOCKET, fd,
 				  MHD_OPTION_THREAD_POOL_SIZE, (unsigned int)HTTP_THREADS,
-				  MHD_OPTION_CONNECTION_LIMIT, (unsigned int)HTTP_CONNECTIONS_MAX,
+				  MHD_OPTION_CONNECTION_LIMIT, connections,
 				  MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_REQUEST_MAX,
 				  MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)HTTP_SILENCE_MAX,
 				  MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_END);
@@ -253,6 +266,7 @@ int rt_http_server__new(struct rt_http_server **ret, const char *listen,
 			const struct rt_http_route *routes, void *ctx, char *errbuf, size_t errlen)
 {
 	struct rt_http_server *s = calloc(1, sizeof(*s));
+	unsigned int connections;
 	int fd;
 
 	if (!s) {
@@ -266,9 +280,10 @@ int rt_http_server__new(struct rt_http_server **ret, const char *listen,
 	}
 	s->routes = routes;
 	s->ctx = ctx;
-	rt_conns__init(&s->conns, HTTP_CONNECTIONS_CROWDED);
 	raise_file_limit();
-	s->daemon = start_daemon(s, fd);
+	connections = connections_max();
+	rt_conns__init(&s->conns, connections - connections / HTTP_CROWDED_PART);
+	s->daemon = start_daemon(s, fd, connections);
 	if (!s->daemon) {
 		snprintf(errbuf, errlen, "cannot listen on %s: the HTTP server did not start",
 			 listen);
