@@ -234,8 +234,8 @@ static const struct rt_config *on_reload(void *ctx)
 
 	/* What a pipe had to say was read at the start; one that goes on would be waited for. */
 	if (run->cmd.config_file && !stat(run->cmd.config_file, &st) && !S_ISREG(st.st_mode)) {
-		rt_error("the configuration is not reloaded: %s is not a regular file, which can be "
-			 "read once only",
+		rt_error("the configuration is not reloaded: %s is not a regular file, and was read "
+			 "at the start",
 			 run->cmd.config_file);
 		return NULL;
 	}
