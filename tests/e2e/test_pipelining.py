@@ -176,38 +176,36 @@ def test_alike_but_for_what_follows(pair, redtap, trace):
     assert_told(agent, tracer, want)
 
 
-def test_alike_up_to_what_is_kept(pair, redtap, trace):
-    """As long as the request before, and with the same first bytes: but then it ends, and another
-    one follows."""
-    agent, tracer = redtap(), trace()
+def ask_in_turn(pair, asked):
+    """On one connection: `asked` are operations, and how many requests are in each."""
     client, server = pair()
-    long = get("/a", "X-Pad: " + "p" * 600)[:596] + b"\r\n\r\n"
-    short = long[:512] + b"\r\n\r\n"
-    other = get("/b", "X-Pad: ")
-    other = get("/b", "X-Pad: " + "q" * (len(long) - len(short) - len(other)))
-    assert len(short + other) == len(long)
-    for data, n in ((long, 1), (long, 1), (short + other, 2)):
+    for data, n in asked:
         client.sendall(data)
         take(server, len(data))
         server.sendall(answer(200) * n)
         take(client, n * len(answer(200)))
     client.close()
     server.close()
+
+
+def test_alike_up_to_what_is_kept(pair, redtap, trace):
+    """As long as the request before, and with the same first bytes: but then it ends, and another
+    one follows."""
+    agent, tracer = redtap(), trace()
+    long = get("/a", "X-Pad: " + "p" * 600)[:596] + b"\r\n\r\n"
+    short = long[:512] + b"\r\n\r\n"
+    other = get("/b", "X-Pad: ")
+    other = get("/b", "X-Pad: " + "q" * (len(long) - len(short) - len(other)))
+    assert len(short + other) == len(long)
+    ask_in_turn(pair, [(long, 1), (long, 1), (short + other, 2)])
     assert_told(agent, tracer, collections.Counter({("/a", 200): 3, ("/b", 200): 1}))
 
 
 def test_alike_behind_a_stray_line(pair, redtap, trace):
     """What was found behind a request is not there behind the same one once more."""
     agent, tracer = redtap(), trace()
-    client, server = pair()
     post = get("/p", method="POST", body=b"b" * 900)
-    for data, n in ((post, 1), (post + b"\r\n", 1), (post + get("/q"), 2)):
-        client.sendall(data)
-        take(server, len(data))
-        server.sendall(answer(200) * n)
-        take(client, n * len(answer(200)))
-    client.close()
-    server.close()
+    ask_in_turn(pair, [(post, 1), (post + b"\r\n", 1), (post + get("/q"), 2)])
     assert_told(agent, tracer, collections.Counter({("/p", 200): 3, ("/q", 200): 1}))
 
 

@@ -117,14 +117,20 @@ def test_capture_goes_on_under_attack(netns, redtap, tmp_path):
     agent.settle().assert_conserved()
 
 
-def test_page_is_back_after_a_thousand_connections(netns, redtap):
-    agent = redtap()
+def idle_clients(agent, n):
+    """n connections that say nothing."""
     idle = []
-    for _ in range(1000):
+    for _ in range(n):
         s = socket.socket()
         s.setblocking(False)
         s.connect_ex(("127.0.0.1", agent.port))
         idle.append(s)
+    return idle
+
+
+def test_page_is_back_after_a_thousand_connections(netns, redtap):
+    agent = redtap()
+    idle = idle_clients(agent, 1000)
     time.sleep(0.5)
     for s in idle:
         s.close()
@@ -135,12 +141,7 @@ def test_clients_leave_descriptors_to_the_rest(netns, redtap):
     """Where few are allowed, idle clients take their part of them, and no more."""
     prlimit = [need("prlimit"), "--nofile=256:256"]
     agent = redtap(wrap=prlimit)
-    idle = []
-    for _ in range(300):
-        s = socket.socket()
-        s.setblocking(False)
-        s.connect_ex(("127.0.0.1", agent.port))
-        idle.append(s)
+    idle = idle_clients(agent, 300)
     time.sleep(1)
     assert len(os.listdir(f"/proc/{agent.pid}/fd")) < 220
     for s in idle:
