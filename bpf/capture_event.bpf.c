@@ -34,7 +34,7 @@ static __always_inline int rt_event_op(const struct trace_event_raw_sock_msg_len
 	file = socket ? BPF_CORE_READ(socket, file) : NULL;
 	if (!file)
 		return 0;
-	c = rt_hash_conn(sk, socket, pid, ret > 0);
+	c = rt_hash_conn(sk, socket, pid, rt_scope_mark(op.u.process, pid), ret > 0);
 	if (c && rt_op_moved(c, sk, dir, ret))
 		rt_op_data(c, &op, file, dir, ret, blind);
 	return 0;

@@ -101,7 +101,7 @@ static __always_inline int rt_fe_exit(struct sock *sk, bool hashed, u8 dir, int 
 		return 0;
 	if (ret == -RT_EAGAIN || (dir == RT_RECV && (flags & RT_MSG_ASIDE)))
 		return 0;
-	c = rt_op_conn(sk, hashed, u.pid_tgid >> 32, dir, ret, &file);
+	c = rt_op_conn(sk, hashed, &u, dir, ret, &file);
 	if (!c)
 		return 0;
 	if (dir == RT_RECV && (flags & RT_MSG_TRUNC)) {

@@ -16,15 +16,13 @@ static __always_inline int rt_sock_op(struct sock *sk, u8 dir, int ret, bool bli
 	const struct file *file;
 	struct rt_conn *c;
 	struct rt_op op;
-	u32 pid;
 
 	if (ret == -RT_EAGAIN || !rt_sock_is_stream(family, sk->sk_type, sk->sk_protocol))
 		return 0;
 	rt_op_init(&op, rt_task());
-	pid = op.u.pid_tgid >> 32;
-	if (rt_scope_out(op.u.process, pid))
+	if (rt_scope_out(op.u.process, op.u.pid_tgid >> 32))
 		return 0;
-	c = rt_op_conn(sk, family == RT_AF_UNIX, pid, dir, ret, &file);
+	c = rt_op_conn(sk, family == RT_AF_UNIX, &op.u, dir, ret, &file);
 	if (c)
 		rt_op_data(c, &op, file, dir, ret, blind);
 	return 0;

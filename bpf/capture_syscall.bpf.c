@@ -32,8 +32,8 @@ static __always_inline struct socket *rt_socket_of_fd(const struct task_struct *
 #define RT_MMSG_MAX 64
 
 /* Not inlined: what it needs of the stack is free again when the bytes are looked at. */
-static __noinline struct rt_conn *rt_syscall_conn(const struct task_struct *task, u32 fd, u32 pid,
-						  bool create)
+static __noinline struct rt_conn *rt_syscall_conn(const struct task_struct *task, u32 fd, u64 process,
+						  u32 pid, bool create)
 {
 	struct socket *socket;
 	struct sock *sk;
@@ -47,7 +47,7 @@ static __noinline struct rt_conn *rt_syscall_conn(const struct task_struct *task
 	if (!sk || !rt_sock_is_stream(BPF_CORE_READ(sk, __sk_common.skc_family),
 				      BPF_CORE_READ(sk, sk_type), BPF_CORE_READ(sk, sk_protocol)))
 		return NULL;
-	return rt_hash_conn(sk, socket, pid, create);
+	return rt_hash_conn(sk, socket, pid, rt_scope_mark(process, pid), create);
 }
 
 static __always_inline int rt_syscall_op(const struct task_struct *task, const struct pt_regs *regs,
@@ -57,7 +57,7 @@ static __always_inline int rt_syscall_op(const struct task_struct *task, const s
 	struct rt_uio u;
 
 	rt_uio_init(&u, task);
-	c = rt_syscall_conn(task, fd, u.pid_tgid >> 32, ret > 0);
+	c = rt_syscall_conn(task, fd, u.process, u.pid_tgid >> 32, ret > 0);
 	if (!c || !rt_op_moved(c, (void *)c->sk, dir, ret))
 		return 0;
 	u.dropped = blind;
@@ -76,7 +76,7 @@ static __always_inline int rt_syscall_mmsg(const struct task_struct *task,
 	struct rt_uio u;
 
 	rt_uio_init(&u, task);
-	c = rt_syscall_conn(task, fd, u.pid_tgid >> 32, ret > 0);
+	c = rt_syscall_conn(task, fd, u.process, u.pid_tgid >> 32, ret > 0);
 	if (!c)
 		return 0;
 	if (ret <= 0) {

@@ -319,7 +319,7 @@ int BPF_PROG(rt_sweep_call, u64 sk)
 	box->exchange.size = 0;
 	box->active.size = 0;
 	/* One that is still being made does not tell whose it is. */
-	if (!c || !c->scope_pid)
+	if (!c || !c->scope_of)
 		return 0;
 	if (rt_sweep_closes(c))
 		rt_on_gone(c);

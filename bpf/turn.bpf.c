@@ -14,6 +14,7 @@
 #include "lib/copy.bpf.h"
 #include "lib/infer.bpf.h"
 #include "lib/proc.bpf.h"
+#include "lib/proxy.bpf.h"
 #include "lib/route.bpf.h"
 #include "lib/same.bpf.h"
 #include "lib/stream.bpf.h"
@@ -519,8 +520,13 @@ int RT_FN(rt_turn_open)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 no
 			c->probe_len = 0;
 			return 1;
 		}
-		/* Encrypted from the start, or another protocol by its preface. */
-		if (!busy) {
+		if (kind == RT_SIG_PROXY) {
+			if (!rt_turn_known(c)) {
+				rt_proxy_enter(c, sig->flags & RT_SIG_LINE);
+				return 0;
+			}
+		} else if (!busy) {
+			/* Encrypted from the start, or another protocol by its preface. */
 			c->phase = RT_PHASE_LEFT;
 			c->opaque = kind == RT_SIG_OPAQUE;
 			return 0;
@@ -570,7 +576,8 @@ int RT_FN(rt_turn_split)(struct rt_conn *c, const struct rt_uio *u, u64 n)
 	return excess;
 }
 
-/* After rt_turn_split(). Not a function of its own: calls cannot go deeper on Linux 5.10. */
+/* After rt_turn_split() or rt_proxy_skip(). Not a function of its own: calls cannot go deeper on
+ * Linux 5.10. */
 static __always_inline void rt_turn_behind(struct rt_conn *c, const struct rt_uio *u, u64 excess,
 					   u64 now, u32 dir)
 {
@@ -591,19 +598,27 @@ static __always_inline void rt_turn_behind(struct rt_conn *c, const struct rt_ui
 	rt_turn_piece(c, &next, excess - len, now, dir);
 }
 
-static __always_inline void rt_on_data_locked(struct rt_conn *c, const struct rt_uio *u, u64 n,
-					      u32 dir)
+/* Before the first request. Returns how many bytes behind a PROXY header there are. */
+static __always_inline u32 rt_turn_first(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now,
+					 u32 dir)
 {
-	u64 now = bpf_ktime_get_ns();
-	bool request;
-	u32 excess;
-
-	if (c->phase == RT_PHASE_IDLE) {
-		if (rt_turn_open(c, u, n, now, dir))
-			rt_turn_request_bytes(c, u, n, now);
-		return;
+	/* The other side does not wait for the rest of it. */
+	if (c->phase == RT_PHASE_PROXY && c->turn_dir != dir)
+		c->phase = RT_PHASE_IDLE;
+	if (c->phase == RT_PHASE_IDLE && rt_turn_open(c, u, n, now, dir)) {
+		rt_turn_request_bytes(c, u, n, now);
+		return 0;
 	}
-	request = (c->x.role == RT_ROLE_SERVER) == (dir == RT_RECV);
+	return c->phase == RT_PHASE_PROXY ? rt_proxy_skip(c, u, n) : 0;
+}
+
+/* Between the first request and the end. Returns how many bytes are the next request's, behind
+ * this one's body. */
+static __always_inline u32 rt_turn_go_on(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now,
+					 u32 dir)
+{
+	bool request = (c->x.role == RT_ROLE_SERVER) == (dir == RT_RECV);
+
 	if (c->phase == RT_PHASE_STREAM) {
 		if (!request) {
 			rt_turn_answers(c, u);
@@ -614,32 +629,44 @@ static __always_inline void rt_on_data_locked(struct rt_conn *c, const struct rt
 			rt_turn_finish(c, now);
 			c->phase = RT_PHASE_LEFT;
 		}
-		return;
+		return 0;
 	}
 	if (!request) {
 		rt_turn_fold(c);
 		rt_turn_response_bytes(c, u, n, now);
-		return;
+		return 0;
 	}
 	if (c->phase == RT_PHASE_REQ) {
 		rt_turn_request_bytes(c, u, n, now);
-		return;
+		return 0;
 	}
 	/* After response bytes: the next request, or a late part of this one's
 	 * body. After an interim response alone only the body can come. */
 	if (c->resp_kind == RT_SIG_INTERIM) {
 		c->x.req_bytes += n;
 		c->x.req_end = now;
-		return;
+		return 0;
 	}
 	if (rt_turn_owed(c)) {
 		c->x.req_bytes += n;
 		c->x.req_end = now;
 	} else if (rt_turn_open(c, u, n, now, dir)) {
 		rt_turn_begun(c, u, n, now);
-		return;
+		return 0;
 	}
-	excess = rt_turn_split(c, u, n);
+	return rt_turn_split(c, u, n);
+}
+
+static __always_inline void rt_on_data_locked(struct rt_conn *c, const struct rt_uio *u, u64 n,
+					      u32 dir)
+{
+	u64 now = bpf_ktime_get_ns();
+	u32 excess;
+
+	if (c->phase == RT_PHASE_IDLE || c->phase == RT_PHASE_PROXY)
+		excess = rt_turn_first(c, u, n, now, dir);
+	else
+		excess = rt_turn_go_on(c, u, n, now, dir);
 	if (excess)
 		rt_turn_behind(c, u, excess, now, dir);
 }

@@ -13,6 +13,7 @@ enum rt_phase {
 	RT_PHASE_RESP = 2, /* in the response turn */
 	RT_PHASE_LEFT = 3, /* not ours, or upgraded: bytes are only counted */
 	RT_PHASE_STREAM = 4, /* pipelined: all bytes go up, user space tells the requests apart */
+	RT_PHASE_PROXY = 5,  /* in a header of the PROXY protocol, before the first request */
 };
 
 enum rt_dir {
@@ -58,8 +59,8 @@ enum rt_same {
 /* What every operation touches stands first, what few touch stands last. */
 struct rt_conn {
 	u32 lock;	/* 0: free; the holder's CPU plus one; or a mark of lib/lock.bpf.h */
-	u32 scope_pid;	/* process the scope was last decided for: it is in scope; 0: the state is
-			 * still being made */
+	u32 scope_of;	/* rt_scope_mark() of who the scope was last decided for: in it; 0: the
+			 * state is still being made */
 
 	u8 phase;	/* enum rt_phase */
 	u8 turn;	/* enum rt_turn, of bytes that belong to no exchange (yet) */
@@ -134,9 +135,18 @@ struct rt_conn {
 	u64 lf_before; /* line ends in the word before, of a walk over a head */
 	u64 cr_before;
 	u64 io_tail;
-	/* Of a head that goes on behind what is kept (far.bpf.c). */
-	u64 far_pos; /* up to where */
-	u64 far_body; /* length of the body, as far as the kept fields tell */
+	union {
+		/* Of a head that goes on behind what is kept (far.bpf.c). */
+		struct {
+			u64 far_pos;  /* up to where */
+			u64 far_body; /* length of the body, as far as the kept fields tell */
+		};
+		/* Of a PROXY header, before there was a head (proxy.bpf.c). */
+		struct {
+			u32 proxy_left; /* bytes that are yet to come, at most if it is a line */
+			u32 proxy_line;
+		};
+	};
 	union { /* each begins and ends within one operation */
 		/* Of a walk over a path with values in it: hash of all so far, and without the
 		 * segment that goes on; that segment's bytes, and what all of them were. */

@@ -27,7 +27,7 @@ static __always_inline struct rt_conn *rt_hash_new(const u64 *key)
 /* Whether it is the state of an earlier socket at this address. */
 static __always_inline bool rt_hash_earlier(const struct rt_conn *c, const struct socket *socket)
 {
-	return c && c->scope_pid && c->ino != rt_socket_ino(socket);
+	return c && c->scope_of && c->ino != rt_socket_ino(socket);
 }
 
 /* Finishes and deletes such a state. What stands in its place then: nothing, or what another CPU
@@ -49,7 +49,7 @@ static __always_inline struct rt_conn *rt_hash_end(struct rt_conn *c, const stru
  * by an earlier socket at this address is finished first. */
 static __always_inline struct rt_conn *rt_hash_conn(const struct sock *sk,
 						    const struct socket *socket, u32 pid,
-						    bool create)
+						    u32 mark, bool create)
 {
 	u64 key = (u64)sk;
 	struct rt_conn *c = bpf_map_lookup_elem(&rt_conns, &key);
@@ -61,14 +61,14 @@ static __always_inline struct rt_conn *rt_hash_conn(const struct sock *sk,
 			return NULL;
 		}
 	}
-	if (c && c->scope_pid == pid)
+	if (c && c->scope_of == mark)
 		return c;
 	if (!rt_in_scope(sk, false, pid))
 		return NULL;
 	if (!c && create)
 		c = rt_hash_new(&key);
 	if (c)
-		rt_conn_admit(c, sk, socket, pid);
+		rt_conn_admit(c, sk, socket, mark);
 	return c;
 }
 

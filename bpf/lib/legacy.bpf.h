@@ -56,6 +56,10 @@
 	UIO(rt_stream_enter, (, u64 n, u64 now), (, n, now))                            \
 	UIO(rt_stream_data, (, u64 n, u64 now, u32 response), (, n, now, response))
 
+#define RT_LEGACY_PROXY(FN, UIO)                                                        \
+	UIO(rt_proxy_piece, (), ())                                                     \
+	UIO(rt_proxy_skip, (, u64 n), (, n))
+
 #define RT_LEGACY_FAR(FN, UIO)                                                          \
 	FN(rt_far_word, (, u32 i, u32 len), (, i, len))                                 \
 	UIO(rt_far_piece, (), ())                                                       \
@@ -126,6 +130,7 @@ static RT_INLINE struct rt_uio *rt_uio_now(void)
 
 RT_LEGACY_TURN(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
 RT_LEGACY_STREAM(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
+RT_LEGACY_PROXY(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
 RT_LEGACY_FAR(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
 RT_LEGACY_ROUTE(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
 RT_LEGACY_WHOLE(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)

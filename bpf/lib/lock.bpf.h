@@ -140,7 +140,7 @@ static __always_inline bool rt_conn_lock_of(struct rt_conn *c, u64 key)
 	if (!rt_key_lock(sk))
 		return false;
 	rt_note_moved();
-	if (sk == key && c->sk == key && c->scope_pid)
+	if (sk == key && c->sk == key && c->scope_of)
 		return true;
 	bpf_map_delete_elem(&rt_locks, &sk);
 	return false;
@@ -225,7 +225,7 @@ static __always_inline bool rt_conn_lock_of(struct rt_conn *c, u64 key)
 	if (!rt_conn_lock_or_wait(c))
 		return false;
 	rt_note_moved();
-	if (c->sk == key && c->scope_pid)
+	if (c->sk == key && c->scope_of)
 		return true;
 	rt_conn_unlock(c);
 	return false;

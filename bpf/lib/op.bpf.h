@@ -21,17 +21,19 @@ static __always_inline bool rt_op_moved(struct rt_conn *c, const struct sock *sk
 /* Apart from what TCP sockets take. */
 static __noinline struct rt_conn *rt_op_hash_conn(const struct sock *sk,
 						  const struct socket *socket, u32 pid,
-						  bool create)
+						  u32 mark, bool create)
 {
-	return rt_hash_conn(sk, socket, pid, create);
+	return rt_hash_conn(sk, socket, pid, mark, create);
 }
 
 /* The state of a socket that bytes were moved on, and its file; NULL: nothing more to do.
  * For programs that may read a socket's own storage. */
-static __always_inline struct rt_conn *rt_op_conn(struct sock *sk, bool hashed, u32 pid, u8 dir,
-						  int ret, const struct file **file)
+static __always_inline struct rt_conn *rt_op_conn(struct sock *sk, bool hashed,
+						  const struct rt_uio *u, u8 dir, int ret,
+						  const struct file **file)
 {
 	struct socket *socket = sk->sk_socket;
+	u32 pid = u->pid_tgid >> 32;
 	struct rt_conn *c;
 
 	/* The kernel's own sockets have no file; the caller's buffer is not theirs. */
@@ -41,9 +43,9 @@ static __always_inline struct rt_conn *rt_op_conn(struct sock *sk, bool hashed, 
 	if (!*file)
 		return NULL;
 	if (hashed || rt_cfg.hash_only)
-		c = rt_op_hash_conn(sk, socket, pid, ret > 0);
+		c = rt_op_hash_conn(sk, socket, pid, rt_scope_mark(u->process, pid), ret > 0);
 	else
-		c = rt_storage_conn(sk, pid, ret > 0);
+		c = rt_storage_conn(sk, u->process, pid, ret > 0);
 	return c && rt_op_moved(c, sk, dir, ret) ? c : NULL;
 }
 

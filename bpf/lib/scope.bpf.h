@@ -40,6 +40,13 @@ static __always_inline bool rt_scope_task_out(const struct task_struct *task, u3
 	return rt_outs_kept() && rt_scope_out(rt_task_identity(task), pid);
 }
 
+/* For whom a socket's scope was decided, never 0: exec makes another of a process. Where a task is
+ * read by calls, it is the pid alone. */
+static __always_inline u32 rt_scope_mark(u64 process, u32 pid)
+{
+	return rt_cfg.stack_size ? pid : (u32)(rt_out_mark(process, pid) >> 32) | 1;
+}
+
 static __always_inline bool rt_scope_port(u16 port)
 {
 	for (u32 i = 0; i < RT_SCOPE_PORT_MAX; i++) {

@@ -89,20 +89,20 @@ static __always_inline void rt_conn_identify(struct rt_conn *c, const struct soc
 		bpf_core_read(x->peer_addr, 16, &sk->__sk_common.skc_v6_daddr);
 }
 
-/* A state is in scope for this process. Behind all that identifies it, as of a state without a
- * process nobody believes that. Two CPUs may come here with a new one at once. */
+/* A state is in scope for this process, of which `mark` is rt_scope_mark(). Behind all that
+ * identifies it, as of a state without one nobody believes that. Two CPUs may come here with a new one at once. */
 static __always_inline void rt_conn_admit(struct rt_conn *c, const struct sock *sk,
-					  const struct socket *socket, u32 pid)
+					  const struct socket *socket, u32 mark)
 {
-	if (!c->scope_pid) {
+	if (!c->scope_of) {
 		rt_conn_identify(c, sk, socket);
 		rt_conn_open(c);
 	}
 #ifdef RT_LEGACY
 	barrier();
-	*(volatile u32 *)&c->scope_pid = pid;
+	*(volatile u32 *)&c->scope_of = mark;
 #else
-	__sync_lock_test_and_set(&c->scope_pid, pid);
+	__sync_lock_test_and_set(&c->scope_of, mark);
 #endif
 }
 

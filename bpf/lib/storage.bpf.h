@@ -10,7 +10,7 @@
 /* The socket has no state yet, or that of another process. Not inlined: it is rare, and would
  * stand in the way, and the compiler in want of registers, at each operation. */
 static __noinline struct rt_conn *rt_storage_decide(struct sock *sk, struct rt_conn *c, u32 pid,
-						    bool create)
+						    u32 mark, bool create)
 {
 	if (!rt_in_scope(sk, true, pid))
 		return NULL;
@@ -25,16 +25,18 @@ static __noinline struct rt_conn *rt_storage_decide(struct sock *sk, struct rt_c
 			return NULL;
 		}
 	}
-	rt_conn_admit(c, sk, sk->sk_socket, pid);
+	rt_conn_admit(c, sk, sk->sk_socket, mark);
 	return c;
 }
 
 /* The socket's state; made when it is in scope and `create` is set. */
-static __always_inline struct rt_conn *rt_storage_conn(struct sock *sk, u32 pid, bool create)
+static __always_inline struct rt_conn *rt_storage_conn(struct sock *sk, u64 process, u32 pid,
+						       bool create)
 {
 	struct rt_conn *c = bpf_sk_storage_get(&rt_socks, sk, 0, 0);
+	u32 mark = rt_scope_mark(process, pid);
 
-	return c && c->scope_pid == pid ? c : rt_storage_decide(sk, c, pid, create);
+	return c && c->scope_of == mark ? c : rt_storage_decide(sk, c, pid, mark, create);
 }
 
 #endif /* REDTAP_STORAGE_BPF_H */

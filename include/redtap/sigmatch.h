@@ -17,6 +17,7 @@ enum rt_sig_kind {
 	RT_SIG_RESPONSE = 2, /* final response */
 	RT_SIG_INTERIM = 3,  /* response before the final one (HTTP 1xx) */
 	RT_SIG_OPAQUE = 4,   /* encrypted: leave the socket alone, count its bytes as opaque */
+	RT_SIG_PROXY = 5,    /* header of the PROXY protocol: skipped, the connection begins behind it */
 };
 
 enum rt_sig_flag {
@@ -25,6 +26,7 @@ enum rt_sig_flag {
 	RT_SIG_SUCCESS = 1 << 2, /* response: success (HTTP 2xx) */
 	RT_SIG_LEAVE = 1 << 3,	 /* request: not ours (HTTP/2 preface): leave the socket alone, unknown */
 	RT_SIG_VAGUE = 1 << 4,	 /* request: a shape, not a name; behind other bytes it is less likely */
+	RT_SIG_LINE = 1 << 5,	 /* PROXY header: ends with its line (version 1), else tells its length */
 };
 
 /* Matches when `len` bytes are at hand and (bytes & mask) == value on all of
@@ -34,7 +36,7 @@ struct rt_sig {
 	u8 value[RT_SIG_LEN];
 	u8 mask[RT_SIG_LEN];
 	u8 len;	  /* bytes needed */
-	u8 proto; /* enum rt_proto_id; 0 for opaque */
+	u8 proto; /* enum rt_proto_id; 0 for opaque and for PROXY headers */
 	u8 kind;  /* enum rt_sig_kind */
 	u8 flags; /* enum rt_sig_flag */
 	u8 pad[4];

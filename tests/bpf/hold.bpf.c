@@ -34,10 +34,10 @@ static __always_inline struct rt_conn *conn_of(u64 key)
 {
 	struct rt_conn *c = bpf_map_lookup_elem(&rt_conns, &key);
 
-	if (c && !c->scope_pid) {
+	if (c && !c->scope_of) {
 		c->sk = key;
 		rt_conn_open(c);
-		c->scope_pid = 1;
+		c->scope_of = 1;
 	}
 	return c;
 }

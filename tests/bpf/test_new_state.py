@@ -49,5 +49,5 @@ def test_the_sweep_leaves_a_new_state_alone(agent):
     time.sleep(4 * SWEEP_S)
     assert conns.keys() == [KEY]
     # Whereas one that is complete, and whose socket is gone, goes.
-    conns.put(sk=(KEY, 8), socket=(SOMEWHERE, 8), scope_pid=(1, 4))
+    conns.put(sk=(KEY, 8), socket=(SOMEWHERE, 8), scope_of=(1, 4))
     wait_until(lambda: conns.keys() == [], 6 * SWEEP_S, "the state of a socket that is gone")

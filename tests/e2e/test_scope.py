@@ -4,6 +4,7 @@
 import contextlib
 import os
 import pathlib
+import shutil
 import uuid
 
 import pytest
@@ -136,6 +137,40 @@ def test_exec_into_scope(town, redtap):
     m = agent.settle()
     assert m.client_count() == m.client_count(http_response_status_code="202") == 5
     assert m.server_count() == 0
+    m.assert_conserved()
+
+
+# The same on one connection: the second request is sent, and its answer read, by the program
+# that inherits the socket.
+HANDS_ON = """
+import os, socket, sys
+s = socket.create_connection(("127.0.0.1", 8080))
+s.sendall(b"GET /own HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n")
+while not s.recv(65536).endswith(b"nginx"):
+    pass
+os.dup2(s.fileno(), 7)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+GOES_ON = r"""
+printf 'GET /empty HTTP/1.1\r\nHost: h\r\n\r\n' >&7
+read line <&7
+test "${line%% OK*}" = 'HTTP/1.1 200'
+"""
+
+
+def test_exec_out_of_scope(town, redtap, tmp_path):
+    """A socket that was looked at is not, once its process has become another program, be it
+    one that nobody has seen before."""
+    python = "/usr/bin/python3"
+    agent = redtap("--exe", os.path.realpath(python))
+    for i in range(4):
+        stranger = tmp_path / f"stranger{i // 2}"
+        shutil.copy(os.path.realpath("/bin/sh"), stranger)
+        town.netns.run([python, "-c", HANDS_ON, stranger, "-c", GOES_ON])
+    agent.wait_metrics(lambda m: m.client_count() >= 4)
+    m = agent.settle()
+    assert m.client_count() == m.client_count(http_response_status_code="203") == 4
+    assert m.sum("redtap_exchanges_started_total") == 4
     m.assert_conserved()
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTP in all its shapes, seen from both ends, on three backends.
 
-shapes/player.py plays every script of shapes/shapes.py once per backend, under
+shapes/player.py plays every script of shapes/ once per backend, under
 one `redtap trace` and one `redtap run`; each test then judges one shape by the
 records that belong to its port. What is expected comes from the script alone."""
 
@@ -21,7 +21,9 @@ from lib.util import SLOW, wait_until
 
 FOLDER = pathlib.Path(__file__).resolve().parent / "shapes"
 sys.path.insert(0, str(FOLDER))
-from shapes import SHAPES  # noqa: E402
+from script import SHAPES  # noqa: E402
+
+import shapes, proxy_header  # noqa: E401, E402, F401 (they fill the table)
 
 ROLES = {"server": "local_port", "client": "peer_port"}
 LATEST = 2.5  # s from the last byte of a silent connection to its line: 2, and the pipe

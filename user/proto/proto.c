@@ -17,6 +17,19 @@ static const struct rt_proto *const protos[] = {
 };
 
 /*
+ * The PROXY protocol's header (doc/proxy-protocol.txt of HAProxy, 2.1 and 2.2): "PROXY " and the rest
+ * of a line; or twelve bytes, the version 2 with the command LOCAL or PROXY, the family, and 16 bits
+ * of length.
+ */
+static const struct rt_sig proxy_sigs[] = {
+	{.value = "PROXY ", .mask = "\xff\xff\xff\xff\xff\xff", .len = 6, .kind = RT_SIG_PROXY,
+	 .flags = RT_SIG_LINE},
+	{.value = "\r\n\r\n\0\r\nQUIT\n\x20",
+	 .mask = "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xfe", .len = RT_SIG_LEN,
+	 .kind = RT_SIG_PROXY},
+};
+
+/*
  * Traffic that stays closed to a reader of sockets. TLS record header (RFC 8446
  * 5.1): content type 20..23, legacy version 3.0..3.4, then a length of at most
  * 2^14 + 2048, so its top bit is 0. SSH (RFC 4253 4.2): "SSH-2.0-", "SSH-1.99-".
@@ -49,6 +62,7 @@ u32 rt_proto__signatures(struct rt_sig *ret_sigs, u32 max)
 		if (protos[id])
 			n = append(ret_sigs, max, n, protos[id]->sigs, protos[id]->nr_sigs);
 	}
+	n = append(ret_sigs, max, n, proxy_sigs, RT_ARRAY_SIZE(proxy_sigs));
 	return append(ret_sigs, max, n, opaque_sigs, RT_ARRAY_SIZE(opaque_sigs));
 }
 

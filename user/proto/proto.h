@@ -79,7 +79,7 @@ struct rt_proto {
 /* The table made from protocols.def. Returns NULL for an unknown id. */
 const struct rt_proto *rt_proto__get(u8 id);
 
-/* All parsers' signatures, and those of opaque traffic (TLS), in matching order.
+/* All parsers' signatures, those of PROXY headers and of opaque traffic (TLS), in matching order.
  * Writes at most `max` rows, returns how many there are in all. */
 u32 rt_proto__signatures(struct rt_sig *ret_sigs, u32 max);
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plays all shapes of shapes.py and says what was on the wire.
+"""Plays all shapes and says what was on the wire.
 
     player.py [NAME...]     one JSON line per shape, then "played"; with a line
                             on stdin it closes what it held open, says "closed"
@@ -18,7 +18,9 @@ import traceback
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from peer import Peer  # noqa: E402
-from shapes import SHAPES  # noqa: E402
+from script import SHAPES  # noqa: E402
+
+import shapes, proxy_header  # noqa: E401, E402, F401 (they fill the table)
 
 BASE_PORT = 20000  # below the ephemeral ports: no client socket ever has one of these
 

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * The header of the PROXY protocol, which a proxy or load balancer sends before a connection's
+ * own bytes to tell whose they are (doc/proxy-protocol.txt of HAProxy): it is nobody's request, and
+ * skipped, however it is cut. Version 1 is a line; version 2 tells its length.
+ * Called by the state machine, with the state locked.
+ */
+#include "lib/maps.bpf.h"
+
+#include "lib/copy.bpf.h"
+#include "lib/proxy.bpf.h"
+#include "lib/stat.bpf.h"
+#include "lib/stream.bpf.h"
+
+/* Entries of an iovec that a header may lie in. */
+#define RT_PROXY_PIECES 8
+
+/* How many of the probe's first `len` bytes are the line's. Where it ends is known then. */
+static __noinline u32 rt_proxy_line(struct rt_conn *c, u32 len)
+{
+	for (u32 i = 0; i < RT_PROXY_LINE_MAX; i++) {
+		if (i >= len)
+			break;
+		if (((u8 *)c->probe)[i] == '\n') {
+			c->proxy_line = 0;
+			c->proxy_left = i + 1;
+			return i + 1;
+		}
+	}
+	return len;
+}
+
+/* The header's part of one piece of the operation. Returns 0 when there is no more of either. */
+int RT_FN(rt_proxy_piece)(struct rt_conn *c, const struct rt_uio *u)
+{
+	u64 len;
+
+	if (!c || !u || (!c->piece_left && !rt_pieces_next(c, u)))
+		return 0;
+	len = c->piece_left < c->io_left ? c->piece_left : c->io_left;
+	if (len > c->proxy_left)
+		len = c->proxy_left;
+	if (c->proxy_line) {
+		/* Or the compiler bounds another register than the one that is used. */
+		barrier_var(len);
+		if (len > RT_PROXY_LINE_MAX)
+			return 0;
+		if (bpf_probe_read_user(c->probe, len, (void *)c->piece_at)) {
+			rt_stat_inc(RT_STAT_READ_FAULTS);
+			return 0;
+		}
+		len = rt_proxy_line(c, len);
+	}
+	c->piece_at += len;
+	c->piece_left -= len;
+	c->io_left -= len;
+	c->proxy_left -= len;
+	return c->proxy_left && c->io_left;
+}
+
+int RT_FN(rt_proxy_skip)(struct rt_conn *c, const struct rt_uio *u, u64 n)
+{
+	if (!c || !u)
+		return 0;
+	rt_pieces_begin(c, u, n, 0);
+	for (u32 i = 0; i < RT_PROXY_PIECES && rt_proxy_piece(c, u); i++)
+		;
+	if (c->proxy_left && u->base && !c->io_left)
+		return 0;
+	c->phase = RT_PHASE_IDLE;
+	c->turn = RT_TURN_NONE;
+	if (!c->proxy_left && !c->proxy_line && rt_stream_piece(c, u))
+		return c->io_left;
+	return 0;
+}
+
+#ifdef RT_LEGACY
+RT_LEGACY_PROXY(RT_LEGACY_KEYED, RT_LEGACY_KEYED_UIO)
+#endif
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
