@@ -11,6 +11,7 @@
 #include "lib/proxy.bpf.h"
 #include "lib/stat.bpf.h"
 #include "lib/stream.bpf.h"
+#include "lib/word.bpf.h"
 
 /* Entries of an iovec that a header may lie in. */
 #define RT_PROXY_PIECES 8
@@ -18,14 +19,18 @@
 /* How many of the probe's first `len` bytes are the line's. Where it ends is known then. */
 static __noinline u32 rt_proxy_line(struct rt_conn *c, u32 len)
 {
-	for (u32 i = 0; i < RT_PROXY_LINE_MAX; i++) {
-		if (i >= len)
+	for (u32 i = 0; i < RT_PROXY_LINE_MAX; i += 8) {
+		u64 lf = rt_bytes_equal(c->probe[i / 8], BYTES('\n'));
+		u32 upto;
+
+		if (!lf)
+			continue;
+		upto = i + rt_bytes_before(lf) + 1;
+		if (upto > len)
 			break;
-		if (((u8 *)c->probe)[i] == '\n') {
-			c->proxy_line = 0;
-			c->proxy_left = i + 1;
-			return i + 1;
-		}
+		c->proxy_line = 0;
+		c->proxy_left = upto;
+		return upto;
 	}
 	return len;
 }
