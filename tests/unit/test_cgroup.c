@@ -39,6 +39,8 @@ static const struct {
 	{"/machine.slice/libpod-" ID ".scope", ID, ""},
 	{"/machine.slice/libpod-" ID ".scope/container", ID, ""},
 	{"/libpod_parent/libpod-" ID, ID, ""},
+	{"/system.slice/shop.service/libpod-payload-" ID, ID, "shop"},
+	{"/system.slice/shop.service/runtime", "", "shop"},
 	{"/machine.slice/libpod-conmon-" ID ".scope", "", ""},
 	/* seen from within a cgroup namespace */
 	{"/../../docker-" ID ".scope", ID, ""},

@@ -72,6 +72,8 @@ static const struct {
 	{"routes: {patterns: '/id}'}\n", "braces"},
 	{"routes: {patterns: '/{a/b}'}\n", "braces"},
 	{"routes: {patterns: '/{{a}}'}\n", "braces"},
+	{"routes: {patterns: '/b/{a}...{b}'}\n", "two variables in one segment"},
+	{"routes: {patterns: '/{a}{b}/c'}\n", "two variables in one segment"},
 	{"exe: \"a\\x00b\"\n", ":1: a text holds a NUL byte"},
 	{"exe: \"a\\nb\"\n", "\"a?b\" holds a control character"},
 	{"services:\n  - name: x\n", ":2: services: the rule \"x\" has no condition"},

@@ -136,6 +136,7 @@ static void test_rows(void **state)
 		u64 duration = r->outcome == ABORTED && !(r->flags & RT_X_IDLE)
 				       ? END - REQ_START
 				       : RESP_END - REQ_START;
+		u64 answered;
 		struct fixture *t;
 		enum outcome got;
 
@@ -149,9 +150,10 @@ static void test_rows(void **state)
 		} else if (t->told) {
 			assert_string_equal(t->path, "/a");
 			assert_int_equal(t->last.duration_ns, duration);
-			assert_int_equal(t->last.ttfb_ns,
-					 t->x.resp_bytes ? RESP_START - REQ_START : 0);
-			assert_int_equal(t->last.response_bytes, t->x.resp_bytes);
+			/* interim responses are none of it */
+			answered = strcmp(r->resp, INTERIM) ? t->x.resp_bytes : r->more;
+			assert_int_equal(t->last.ttfb_ns, answered ? RESP_START - REQ_START : 0);
+			assert_int_equal(t->last.response_bytes, answered);
 		}
 		teardown((void **)&t);
 	}
@@ -270,6 +272,18 @@ static void test_interim_turn(void **state)
 	assert_int_equal(t->last.response_bytes, sizeof(PARTIAL) - 1);
 }
 
+/* An interim response alone is no answer: the upload that it asked for was given up. */
+static void test_interim_alone(void **state)
+{
+	struct fixture *t = *state;
+
+	record(t, S, CLOSED | RT_X_PEER_FIN, GET, INTERIM, 0);
+	assert_int_equal(feed(t), ABORTED);
+	assert_int_equal(t->status, 0);
+	assert_int_equal(t->last.response_bytes, 0);
+	assert_int_equal(t->last.ttfb_ns, 0);
+}
+
 /* --- records that lie -------------------------------------------------------- */
 
 static void test_lies(void **state)
@@ -365,6 +379,7 @@ int main(void)
 		TEST(test_unframed),
 		TEST(test_pipelined),
 		TEST(test_times),
+		TEST(test_interim_alone),
 		TEST(test_interim_turn),
 		TEST(test_lies),
 		TEST(test_exact_memory),

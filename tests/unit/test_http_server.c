@@ -299,6 +299,33 @@ static void test_keep_alive(void **state)
 	rt_http_server__free(s);
 }
 
+/* A target as a proxy gets it (RFC 9112, 3.2.2). */
+static void test_absolute_form(void **state)
+{
+	static const struct {
+		const char *target;
+		int status;
+	} rows[] = {
+		{"http://x:9/small", 200}, {"HTTP://x/small", 200}, {"https://[::1]:9/small", 200},
+		{"http://x/nothing", 404}, {"http://x", 200},	    {"/http://x/small", 404},
+	};
+	struct rt_http_server *s = start("127.0.0.1:0");
+
+	for (size_t i = 0; i < RT_ARRAY_SIZE(rows); i++) {
+		int fd = dial("127.0.0.1", rt_http_server__port(s));
+		char text[128];
+		struct reply r;
+
+		snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", rows[i].target);
+		send_text(fd, text);
+		r = parse_reply(receive_all(fd, 200));
+		assert_int_equal(r.status, rows[i].status);
+		reply__free(&r);
+		close(fd);
+	}
+	rt_http_server__free(s);
+}
+
 static void test_errors(void **state)
 {
 	struct rt_http_server *s = start("127.0.0.1:0");
@@ -718,6 +745,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_get_and_head),
 		cmocka_unit_test(test_keep_alive),
+		cmocka_unit_test(test_absolute_form),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_links_page),
 		cmocka_unit_test(test_gzip_negotiation),

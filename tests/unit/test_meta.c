@@ -14,10 +14,12 @@
 #include "config/config.h"
 #include "meta/meta.h"
 #include "meta/proc.h"
+#include "meta/service.h"
 #include "util/clock.h"
 
 #define ID     "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define SECOND 1000000000ULL
+#define T(s)   ((char *)(uintptr_t)(s))
 
 static char root[64];
 
@@ -250,6 +252,106 @@ static void test_copies_first(void **state)
 	rt_meta__free(m);
 }
 
+/* A server that forks for each connection: its children are gone before /proc is asked, and are
+ * the unit's, and the container's, all the same. */
+static void test_gone_sibling(void **state)
+{
+	struct rt_config cfg = {0};
+	struct rt_meta *m = meta_new(&cfg);
+	struct rt_proc_event ev = event(20, SECOND, "forkd");
+	const struct rt_process *p;
+
+	ev.cgroup_id = 4711;
+	PUT(20, "cgroup", "1:name=systemd:/system.slice/shop.service\n"
+			  "0::/system.slice/shop.service\n");
+	put_stat(20, SECOND);
+	rt_meta__on_proc(m, &ev);
+	assert_string_equal(rt_meta__lookup(m, 20, NULL, 0)->service, "shop");
+	ev.pid = 21;
+	ev.start_ns = 2 * SECOND;
+	rt_meta__on_proc(m, &ev);
+	p = rt_meta__lookup(m, 21, NULL, 0);
+	assert_string_equal(p->service, "shop");
+	assert_string_equal(p->unit, "shop");
+	/* another cgroup, also one whose id has the same low bits; none */
+	ev.pid = 22;
+	ev.cgroup_id = 4711 + 256;
+	rt_meta__on_proc(m, &ev);
+	assert_string_equal(rt_meta__lookup(m, 22, NULL, 0)->service, "forkd");
+	ev.pid = 23;
+	ev.cgroup_id = 0;
+	rt_meta__on_proc(m, &ev);
+	assert_string_equal(rt_meta__lookup(m, 23, NULL, 0)->service, "forkd");
+	/* The id is the unified hierarchy's: it says nothing of what another one tells. */
+	ev.pid = 24;
+	ev.cgroup_id = 1;
+	PUT(24, "cgroup", "1:name=systemd:/system.slice/a.service\n0::/\n");
+	put_stat(24, 2 * SECOND);
+	rt_meta__on_proc(m, &ev);
+	assert_string_equal(rt_meta__lookup(m, 24, NULL, 0)->service, "a");
+	ev.pid = 25;
+	rt_meta__on_proc(m, &ev);
+	assert_string_equal(rt_meta__lookup(m, 25, NULL, 0)->service, "forkd");
+	rt_meta__free(m);
+}
+
+/* perl's `$0 = "..."`: the title, a NUL, and blanks to the end of what the arguments took. */
+static void test_gone_title(void **state)
+{
+	static const char title[64] = "shopd: serving\0"
+				      "                                                 ";
+	struct rt_config cfg = {0};
+	struct rt_meta *m = meta_new(&cfg);
+	struct rt_proc_event ev = event(26, SECOND, "perl");
+
+	memcpy(ev.args, title, sizeof(title));
+	ev.args_len = sizeof(title);
+	rt_meta__on_proc(m, &ev);
+	assert_string_equal(rt_meta__lookup(m, 26, NULL, 0)->service, "perl");
+	assert_string_equal(rt_meta__lookup(m, 26, NULL, 0)->cmdline, "shopd: serving");
+	rt_meta__free(m);
+}
+
+/* Command lines of many jars: beyond what is read, half an argument is none. */
+static void test_long_cmdline(void **state)
+{
+	struct rt_service_rule rules[] = {{.name = T("by-class"), .cmdline = T("*com.acme.Second*")}};
+	struct rt_config none = {0}, cfg = {.services = rules, .nr_services = 1};
+	static char text[70000];
+	const char *tail = "com.acme.Second";
+
+	for (size_t cp = 5000; cp < 70000; cp = cp * 2 + 1000) {
+		size_t n = (size_t)snprintf(text, sizeof(text), "java%c-cp%c", 0, 0);
+		struct rt_meta *m = meta_new(cp < 20000 ? &cfg : &none);
+
+		memset(text + n, 'c', cp);
+		n += cp + 1;
+		text[n - 1] = '\0';
+		memcpy(text + n, tail, strlen(tail) + 1);
+		n += strlen(tail) + 1;
+		put_file(27, "cmdline", text, n);
+		put_link(27, "exe", "/usr/bin/java");
+		put_stat(27, SECOND);
+		assert_string_equal(rt_meta__lookup(m, 27, NULL, 0)->service,
+				    cp < 20000 ? "by-class" : cp < 65000 ? "Second" : "java");
+		rt_meta__free(m);
+	}
+	/* cut in the middle of the class */
+	for (size_t cut = 1; cut < strlen(tail); cut++) {
+		size_t cp = RT_ARGS_MAX - 1 - 9 - 1 - cut, n = 9;
+		struct rt_meta *m = meta_new(&none);
+
+		memcpy(text, "java\0-cp\0", 9);
+		memset(text + n, 'c', cp);
+		n += cp + 1;
+		text[n - 1] = '\0';
+		memcpy(text + n, tail, strlen(tail) + 1);
+		put_file(27, "cmdline", text, n + strlen(tail) + 1);
+		assert_string_equal(rt_meta__lookup(m, 27, NULL, 0)->service, "java");
+		rt_meta__free(m);
+	}
+}
+
 /* /proc/PID is another process's by now: the copies serve, not that. */
 static void test_reuse(void **state)
 {
@@ -312,8 +414,6 @@ static void test_exit_and_expire(void **state)
 	assert_string_equal(rt_meta__lookup(m, 16, NULL, 0)->service, "other");
 	rt_meta__free(m);
 }
-
-#define T(s) ((char *)(uintptr_t)(s))
 
 static void test_rules(void **state)
 {
@@ -445,6 +545,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_unknown, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_event_copies, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_copies_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_gone_sibling, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_gone_title, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_long_cmdline, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reuse, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_exit_and_expire, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rules, setup, teardown),

@@ -234,27 +234,33 @@ static const struct {
 	const char *authority, *address, *port;
 	u8 family;
 	const char *peer;
+	u16 default_port;
 } targets[] = {
-	{"api.example.com", "api.example.com", "8080", RT_FAMILY_INET, "192.0.2.7"},
-	{"API.Example.com:9000", "api.example.com", "9000", RT_FAMILY_INET, "192.0.2.7"},
-	{"[2001:db8::1]:81", "2001:db8::1", "81", RT_FAMILY_INET6, "2001:db8::1"},
-	{"[2001:db8::2]", "2001:db8::2", "8080", RT_FAMILY_INET6, "2001:db8::2"},
-	{"2001:db8::3", "2001:db8::3", "8080", RT_FAMILY_INET6, "2001:db8::3"},
-	{"host:", "host", "8080", RT_FAMILY_INET, "192.0.2.7"},
-	{"bad:port", "bad", "8080", RT_FAMILY_INET, "192.0.2.7"},
-	{"long:123456", "long", "8080", RT_FAMILY_INET, "192.0.2.7"},
-	{"", "192.0.2.7", "8080", RT_FAMILY_INET, "192.0.2.7"},
-	{"", "2001:db8::9", "8080", RT_FAMILY_INET6, "2001:db8::9"},
-	{"", "192.0.2.8", "8080", RT_FAMILY_INET6, "::ffff:192.0.2.8"},
-	{"sock", "sock", "", RT_FAMILY_UNIX, NULL},
-	{"sock:90", "sock", "90", RT_FAMILY_UNIX, NULL},
-	{"", "", "", RT_FAMILY_UNIX, NULL},
+	{"api.example.com", "api.example.com", "8080", RT_FAMILY_INET, "192.0.2.7", 0},
+	{"API.Example.com:9000", "api.example.com", "9000", RT_FAMILY_INET, "192.0.2.7", 0},
+	{"[2001:db8::1]:81", "2001:db8::1", "81", RT_FAMILY_INET6, "2001:db8::1", 0},
+	{"[2001:db8::2]", "2001:db8::2", "8080", RT_FAMILY_INET6, "2001:db8::2", 0},
+	{"2001:db8::3", "2001:db8::3", "8080", RT_FAMILY_INET6, "2001:db8::3", 0},
+	{"host:", "host", "8080", RT_FAMILY_INET, "192.0.2.7", 0},
+	{"bad:port", "bad", "8080", RT_FAMILY_INET, "192.0.2.7", 0},
+	{"long:123456", "long", "8080", RT_FAMILY_INET, "192.0.2.7", 0},
+	{"large:65536", "large", "8080", RT_FAMILY_INET, "192.0.2.7", 0},
+	{"large:65535", "large", "65535", RT_FAMILY_INET, "192.0.2.7", 0},
+	/* by way of a proxy: its port is not the server's */
+	{"origin", "origin", "80", RT_FAMILY_INET, "192.0.2.7", 80},
+	{"origin:81", "origin", "81", RT_FAMILY_INET, "192.0.2.7", 80},
+	{"", "192.0.2.7", "8080", RT_FAMILY_INET, "192.0.2.7", 0},
+	{"", "2001:db8::9", "8080", RT_FAMILY_INET6, "2001:db8::9", 0},
+	{"", "192.0.2.8", "8080", RT_FAMILY_INET6, "::ffff:192.0.2.8", 0},
+	{"sock", "sock", "", RT_FAMILY_UNIX, NULL, 0},
+	{"sock:90", "sock", "90", RT_FAMILY_UNIX, NULL, 0},
+	{"", "", "", RT_FAMILY_UNIX, NULL, 0},
 	/* beyond what the cache holds: 90 bytes */
 	{"a12345678.a12345678.a12345678.a12345678.a12345678.a12345678.a12345678.a12345678."
 	 "a12345678",
 	 "a12345678.a12345678.a12345678.a12345678.a12345678.a12345678.a12345678.a12345678."
 	 "a12345678",
-	 "8080", RT_FAMILY_INET, "192.0.2.7"},
+	 "8080", RT_FAMILY_INET, "192.0.2.7", 0},
 };
 
 static void test_client(void **state)
@@ -270,6 +276,7 @@ static void test_client(void **state)
 		t->x.role = RT_ROLE_CLIENT;
 		t->x.family = targets[k].family;
 		t->op.authority = rt_slice_str(targets[k].authority);
+		t->op.default_port = targets[k].default_port;
 		memset(t->x.peer_addr, 0, sizeof(t->x.peer_addr));
 		if (targets[k].peer)
 			inet_pton(t->x.family == RT_FAMILY_INET ? AF_INET : AF_INET6,

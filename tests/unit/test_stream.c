@@ -313,6 +313,46 @@ static void test_lost_answers(void **state)
 	assert_conserved(t, 1);
 }
 
+/* In an answer's head, or at a chunk's length: how it ended is not known, nor when. */
+static void test_lost_within_answers(void **state)
+{
+	static const char *const begun[] = {
+		"HTTP/1.1 200 OK\r\nContent-Le",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+	};
+
+	for (size_t i = 0; i < 2 * RT_ARRAY_SIZE(begun); i++) {
+		struct fixture *t = *state;
+		u32 evicted = (u32)counts(t).evicted, torn = (u32)counts(t).torn;
+
+		lines[0] = '\0';
+		open_stream(t, S, R1, 1000);
+		asks(t, 1000, R4);
+		answers(t, 1200, begun[i / 2]);
+		resp_pos += 20;
+		if (i % 2)
+			answers(t, 9999000, A4);
+		closes(t, S, RT_X_RESET, 9999500);
+		assert_string_equal(lines, "");
+		assert_int_equal(counts(t).evicted, evicted + 2);
+		assert_int_equal(counts(t).torn, torn + 1);
+		assert_conserved(t, i + 1);
+	}
+}
+
+/* Answers to HEAD have no body, also where an empty line precedes the first request. */
+static void test_empty_line_before_head(void **state)
+{
+	struct fixture *t = *state;
+
+	open_stream(t, S, "\r\nHEAD /1 HTTP/1.1\r\nHost: h\r\n\r\n", 1000);
+	asks(t, 1000, R4);
+	answers(t, 2000, "HTTP/1.1 200 OK\r\nContent-Length: 700\r\n\r\n" A4);
+	assert_string_equal(lines, "/1 200 - 31+40 1000;/4 503 - 19+40 1000;");
+	closes(t, S, RT_X_LOCAL_FIN, 5000);
+	assert_conserved(t, 1);
+}
+
 static void test_lost_requests(void **state)
 {
 	struct fixture *t = *state;
@@ -503,6 +543,8 @@ int main(void)
 		TEST(test_half_a_request),
 		TEST(test_gaps_in_bodies),
 		TEST(test_lost_answers),
+		TEST(test_lost_within_answers),
+		TEST(test_empty_line_before_head),
 		TEST(test_lost_requests),
 		TEST(test_lost_in_a_window),
 		TEST(test_lost_end),

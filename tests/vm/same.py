@@ -41,7 +41,7 @@ http {
 	client_body_temp_path /tmp/body; proxy_temp_path /tmp/proxy; fastcgi_temp_path /tmp/fcgi;
 	uwsgi_temp_path /tmp/uwsgi; scgi_temp_path /tmp/scgi;
 	server {
-		listen 8081; listen unix:/tmp/http.sock; root /tmp/www;
+		listen 8081; listen 8082 proxy_protocol; listen unix:/tmp/http.sock; root /tmp/www;
 		location /empty { return 200 ok; }
 		location /chunked/ { alias /tmp/www/; gzip on; }
 	}
@@ -49,7 +49,7 @@ http {
 """
 # What SCRIPT has curl ask: method, path, status.
 SHAPES = Counter({
-    ("GET", "/empty", 200): 3, ("GET", "/small", 200): 1, ("GET", "/big", 200): 2,
+    ("GET", "/empty", 200): 4, ("GET", "/small", 200): 1, ("GET", "/big", 200): 2,
     ("HEAD", "/small", 200): 1, ("GET", "/none", 404): 1, ("POST", "/empty", 200): 1,
     ("GET", "/chunked/big", 200): 1, ("GET", "/big", 206): 1, ("GET", "/huge", 200): 1,
 })
@@ -99,6 +99,7 @@ ask --compressed $at/chunked/big
 ask -r 10-19 $at/big
 ask --http1.0 $at/empty
 ask -H "Connection: close" $at/empty
+ask --haproxy-protocol http://127.0.0.1:8082/empty
 ask --unix-socket http.sock http://a/big
 ask -m 2 --limit-rate 10k $at/huge | sed "s/ with .*//"  # closes in the middle: a reset
 sleep 2; kill $web

@@ -254,8 +254,8 @@ static const struct rt_config *on_reload(void *ctx)
 	rt_registry__lock(run->registry);
 	rt_red__reload(run->red, cfg);
 	rt_registry__unlock(run->registry);
-	/* The agent's modules take theirs when this returns; the old one is kept
-	 * until the next reload, or the end. */
+	/* The agent's modules take theirs when this returns, and use the old one no more. The first
+	 * is kept to the end. */
 	if (old != run->initial)
 		rt_config__free(old);
 	run->cfg = cfg;

@@ -12,6 +12,7 @@
 
 #include "agent.h"
 #include "cli/line.h"
+#include "red/red.h"
 #include "red/route.h"
 #include "util/buf.h"
 #include "util/clock.h"
@@ -90,8 +91,7 @@ static void put_text(struct rt_buf *b, const struct rt_finished *f, const char *
 static void on_finished(void *ctx, const struct rt_finished *f)
 {
 	struct trace *t = ctx;
-	const char *route = rt_routes__name(t->routes, f->process->resource_id, f->op->path,
-					    f->op->path_cut, f->op->status);
+	const char *route = rt_red__route_of(t->routes, f);
 
 	if (t->json)
 		rt_line__json(&t->out, f, route);

@@ -290,7 +290,7 @@ const char *rt_check_rate(const char *text)
 const char *rt_check_route(const char *text)
 {
 	const char *p;
-	bool open = false;
+	bool open = false, variable = false;
 
 	if (text[0] != '/')
 		return "does not start with /";
@@ -299,8 +299,11 @@ const char *rt_check_route(const char *text)
 			return "has a query, which is no part of a route";
 		if (*p == '{' ? open : *p == '}' ? !open : *p == '/' && open)
 			return "has braces that do not match within a segment";
+		if (*p == '{' && variable)
+			return "has two variables in one segment";
 		if (*p == '{' || *p == '}')
 			open = *p == '{';
+		variable = *p != '/' && (variable || open);
 	}
 	return open ? "has braces that do not match within a segment" : NULL;
 }

@@ -109,6 +109,17 @@ static void set_error(struct rt_http_response *resp, int err)
 	set_text(resp, MHD_HTTP_INTERNAL_SERVER_ERROR, text);
 }
 
+/* The path of a target: a server has to take "http://host/metrics" as well (RFC 9112, 3.2.2). */
+static const char *path_of(const char *target)
+{
+	const char *path;
+
+	if (strncasecmp(target, "http://", 7) != 0 && strncasecmp(target, "https://", 8) != 0)
+		return target;
+	path = strchr(strstr(target, "//") + 2, '/');
+	return path ? path : "/";
+}
+
 static void run_route(struct rt_http_server *s, const struct rt_http_request *req,
 		      struct rt_http_response *resp)
 {
@@ -177,7 +188,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	static char head_seen;
 	struct rt_http_server *s = cls;
 	struct rt_http_response resp = {.status = MHD_HTTP_OK};
-	struct rt_http_request req = {.method = method, .path = url};
+	struct rt_http_request req = {.method = method, .path = path_of(url)};
 	const union MHD_ConnectionInfo *info;
 
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {

@@ -9,6 +9,7 @@
  *   (nested)    /system.slice/containerd.service/kubepods-podUID.slice:cri-containerd:ID
  *   CRI-O       /kubepods/podUID/crio-ID        …-podUID.slice/crio-ID.scope
  *   podman      /libpod_parent/libpod-ID        /machine.slice/libpod-ID.scope/container
+ *   (Quadlet)   /system.slice/NAME.service/libpod-payload-ID: the unit is the container's own
  * ID is 64 hex digits in all of them. The innermost wins.
  */
 #include "meta/cgroup.h"
@@ -106,8 +107,9 @@ void rt_cgroup__parse_path(const char *path, struct rt_cgroup *ret)
 			p++;
 		if (container_of(part, &id)) {
 			memcpy(ret->container_id, id.p, id.len);
-			/* A unit above a container is the runtime's own, not the process's. */
-			ret->unit[0] = '\0';
+			/* Others above a container are the runtime's, not the process's. */
+			if (!has_prefix(part, "libpod-payload-"))
+				ret->unit[0] = '\0';
 		} else if (has_suffix(part, ".service")) {
 			part.len -= 8;
 			/* user@1000.service is the whole of a user's session manager. */
@@ -122,8 +124,10 @@ void rt_cgroup__parse_path(const char *path, struct rt_cgroup *ret)
 	}
 }
 
-void rt_cgroup__parse(const char *text, struct rt_cgroup *ret)
+bool rt_cgroup__parse(const char *text, struct rt_cgroup *ret)
 {
+	struct rt_cgroup unified = {0};
+
 	*ret = (struct rt_cgroup){0};
 	while (*text) {
 		size_t len = strcspn(text, "\n");
@@ -139,6 +143,8 @@ void rt_cgroup__parse(const char *text, struct rt_cgroup *ret)
 			memcpy(line, path + 1, n);
 			line[n] = '\0';
 			rt_cgroup__parse_path(line, &one);
+			if (strncmp(text, "0::", 3) == 0)
+				unified = one;
 			if (!ret->container_id[0] && one.container_id[0])
 				*ret = one;
 			else if (!ret->container_id[0] == !one.container_id[0] && !ret->unit[0])
@@ -148,4 +154,7 @@ void rt_cgroup__parse(const char *text, struct rt_cgroup *ret)
 		if (*text == '\n')
 			text++;
 	}
+	return (unified.container_id[0] || unified.unit[0]) &&
+	       strcmp(unified.container_id, ret->container_id) == 0 &&
+	       strcmp(unified.unit, ret->unit) == 0;
 }

@@ -18,7 +18,8 @@ void rt_cgroup__parse_path(const char *path, struct rt_cgroup *ret);
 
 /* The text of /proc/PID/cgroup, v1, v2 or both: lines "ID:controllers:PATH".
  * The first line that names a container decides, and units of lines without
- * one no longer count then; else the first line that names a unit. */
-void rt_cgroup__parse(const char *text, struct rt_cgroup *ret);
+ * one no longer count then; else the first line that names a unit. Returns whether the line of
+ * the unified hierarchy (v2) says all of that alone, and something. */
+bool rt_cgroup__parse(const char *text, struct rt_cgroup *ret);
 
 #endif /* REDTAP_META_CGROUP_H */

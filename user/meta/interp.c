@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ARGS_TEXT_MAX 8192
+#define ARGS_TEXT_MAX RT_ARGS_MAX
 #define ARGS_MAX      512
 
 /* Letters are of short options ("-Im x" is the letters I, m); words are whole
@@ -44,10 +44,25 @@ static const struct interp interps[] = {
 	{.names = " node nodejs ",
 	 .eval = "epi",
 	 .value = "rC",
-	 .eval_words = " --eval --print --interactive --test ",
-	 .value_words = " --require --import --loader --experimental-loader --conditions --title "
-			"--env-file --inspect-port --icu-data-dir --openssl-config "
-			"--diagnostic-dir --redirect-warnings --watch-path "},
+	 .eval_words = " --eval --print --interactive --test --run ",
+	 /* "=..." in `node --help` of 18 to 24 */
+	 .value_words = " --allow-fs-read --allow-fs-write --build-snapshot-config "
+			"--conditions --cpu-prof-dir --cpu-prof-interval --cpu-prof-name "
+			"--diagnostic-dir --disable-proto --disable-warning "
+			"--dns-result-order --env-file --env-file-if-exists "
+			"--experimental-default-type --experimental-loader "
+			"--experimental-policy --experimental-sea-config --heap-prof-dir "
+			"--heap-prof-interval --heap-prof-name --heapsnapshot-near-heap-limit "
+			"--heapsnapshot-signal --icu-data-dir --import --input-type "
+			"--inspect-port --inspect-publish-uid --loader --localstorage-file "
+			"--max-http-header-size "
+			"--network-family-autoselection-attempt-timeout --openssl-config "
+			"--policy-integrity --redirect-warnings --report-dir "
+			"--report-directory --report-filename --report-signal --require "
+			"--secure-heap --secure-heap-min --snapshot-blob --title "
+			"--tls-cipher-list --tls-keylog --trace-event-categories "
+			"--trace-event-file-pattern --trace-require-module "
+			"--unhandled-rejections --use-largepages --v8-pool-size --watch-path "},
 	{.names = " java ",
 	 .words_only = true,
 	 .classes = true,
@@ -55,7 +70,7 @@ static const struct interp interps[] = {
 	 .value_words = " -cp -classpath --class-path -p --module-path --upgrade-module-path "
 			"--add-modules --add-reads --add-exports --add-opens --patch-module "
 			"--limit-modules --enable-native-access --source -d --describe-module "},
-	{.names = " ruby jruby ",
+	{.names = " ruby jruby ruby.ruby ",
 	 .eval = "e",
 	 .value = "CEIr",
 	 .rest = "FKTWxi",
@@ -76,14 +91,16 @@ static const struct interp interps[] = {
 	 .eval = "",
 	 .value = "cL",
 	 .rest = "r",
-	 .value_words = " --config --import-map --log-level --location --cert --seed --lock ",
+	 .value_words = " --config --import-map --log-level --location --cert --seed --lock "
+			"--port --host --ext --preload --env-file ",
 	 .subcommands = " run serve ",
 	 .eval_commands = " eval repl task test bench compile "},
 	{.names = " bun ",
 	 .eval = "ep",
 	 .value = "rF",
 	 .eval_words = " --eval --print ",
-	 .value_words = " --preload --cwd --filter --require ",
+	 .value_words = " --preload --cwd --filter --require --port --config --env-file --define "
+			"--loader --tsconfig-override ",
 	 .subcommands = " run ",
 	 .eval_commands = " test build install x repl "},
 	{.names = " dotnet ",
@@ -93,7 +110,10 @@ static const struct interp interps[] = {
 	 .subcommands = " exec ",
 	 .eval_commands = " run watch test build "},
 	{.names = " lua luajit ", .eval = "e", .value = "l"},
-	{.names = " Rscript ", .eval = "e", .eval_words = " -e "},
+	/* Rscript becomes it: R --no-echo --no-restore --file=app.R --args ... */
+	{.names = " R ", .eval = "e", .script = "f", .value = "dg",
+	 .script_words = " --file ",
+	 .value_words = " --debugger --gui --arch --encoding "},
 };
 
 enum launcher_kind {
@@ -127,6 +147,9 @@ static const char extensions[] = " py pyc pyz pyw js mjs cjs ts mts cts jsx tsx 
 				 "psgi sh bash zsh lua R jar war dll java ";
 /* Last parts of a module that say what it is, not whose. */
 static const char generic_modules[] = " wsgi asgi main app application __main__ ";
+/* Classes and jars that start any program, and are in none's name. */
+static const char generic_starters[] = " JarLauncher WarLauncher PropertiesLauncher Bootstrap "
+				       "quarkus-run jboss-modules start ";
 /* Directories that hold the script of many a service: their parent has the name. */
 static const char generic_dirs[] = " dist build src lib out bin ";
 
@@ -174,8 +197,12 @@ static const struct interp *interp_find(const char *executable)
 {
 	size_t len = strlen(executable);
 
-	/* "python3.11", "php8.2" */
+	/* "python3.11", "php8.2", "python3.13t" (without the global lock), "node-20" */
+	if (len > 1 && strchr("td", executable[len - 1]) && isdigit((u8)executable[len - 2]))
+		len--;
 	while (len && (isdigit((u8)executable[len - 1]) || executable[len - 1] == '.'))
+		len--;
+	if (len && len < strlen(executable) && executable[len - 1] == '-')
 		len--;
 	for (size_t i = 0; i < RT_ARRAY_SIZE(interps); i++)
 		if (in_list(interps[i].names, executable, len))
@@ -183,6 +210,7 @@ static const struct interp *interp_find(const char *executable)
 	return NULL;
 }
 
+/* Blanks alone are no name: such is left of arguments that a title was written over. */
 static bool put(char *out, const char *s, size_t len)
 {
 	if (len >= RT_SERVICE_MAX)
@@ -190,7 +218,7 @@ static bool put(char *out, const char *s, size_t len)
 	for (size_t i = 0; i < len; i++)
 		out[i] = iscntrl((u8)s[i]) ? '?' : s[i];
 	out[len] = '\0';
-	return len > 0;
+	return strspn(out, " ") < len;
 }
 
 static size_t without_extension(const char *base, size_t len)
@@ -240,6 +268,9 @@ static bool name_of_script(const char *path, const char *cwd, char *out)
 		return false;
 	if (!len || strcmp(base, ".") == 0 || strcmp(base, "..") == 0)
 		return name_of_dir(path, strlen(path), cwd, out);
+	/* `node build`: a directory of the program. */
+	if (in_list(generic_dirs, base, len))
+		return name_of_dir(path, strlen(path), cwd, out);
 	len = without_extension(base, len);
 	if (in_list(" index __main__ ", base, len))
 		return name_of_dir(path, (size_t)(base - path), cwd, out);
@@ -270,7 +301,7 @@ static bool name_of_jar(const char *path, char *out)
 			break;
 		}
 	}
-	return put(out, base, len);
+	return !in_list(generic_starters, base, len) && put(out, base, len);
 }
 
 /* "com.acme.Main", "mod/com.acme.Main", "Main.java" -> "Main". */
@@ -285,7 +316,7 @@ static bool name_of_class(const char *name, char *out)
 		len = (size_t)(base + len - dot - 1);
 		base = dot + 1;
 	}
-	return put(out, base, len);
+	return !in_list(generic_starters, base, len) && put(out, base, len);
 }
 
 /* "shop.wsgi:application" -> "shop"; "app:create()" -> "app". */
@@ -311,11 +342,12 @@ static size_t identifier_len(const char *s, bool dots)
 	return n;
 }
 
+/* "shop.wsgi:app", not "unix:shop.sock" nor another value of an option: `-b`, `-c python:conf`. */
 static bool is_module_object(const char *s)
 {
 	size_t n = identifier_len(s, true);
 
-	if (!n || s[n] != ':')
+	if (!n || s[n] != ':' || in_list(" unix fd tcp ssl file python egg ", s, n))
 		return false;
 	s += n + 1;
 	n = identifier_len(s, true);
@@ -390,14 +422,18 @@ static bool name_by_launcher(const char *name, const struct argv *a, int first, 
 }
 
 /* "gunicorn: worker [shop.wsgi:app]": the application's name in a rewritten
- * command line, one word with spaces in it. */
-static bool name_of_title(const char *title, char *out)
+ * command line, one word with spaces in it; "worker[0]" is none. "node /srv/shop.js" (PM2) is a
+ * command line in one word. */
+static bool name_of_title(const struct interp *it, const char *title, const char *cwd, char *out)
 {
 	size_t len = strlen(title);
 	const char *open = strrchr(title, '[');
+	size_t first = strcspn(title, " ");
 	char app[RT_SERVICE_MAX];
 
-	if (!open || title[len - 1] != ']' || strchr(open, ' '))
+	if (title[first + 1] == '/' && in_list(it->names, title, first))
+		return name_of_script(title + first + 1, cwd, out);
+	if (!open || open == title || open[-1] != ' ' || title[len - 1] != ']' || strchr(open, ' '))
 		return false;
 	snprintf(app, sizeof(app), "%.*s", (int)(title + len - 1 - (open + 1)), open + 1);
 	return name_of_module(app, out);
@@ -507,7 +543,7 @@ bool rt_service__from_args(const char *executable, struct rt_slice args, const c
 		return false;
 	argv_split(&a, args);
 	if (a.n == 1 && strchr(a.v[0], ' '))
-		return name_of_title(a.v[0], out);
+		return name_of_title(it, a.v[0], cwd, out);
 	switch (find_program(it, &a, &program, &next)) {
 	case WHAT_NONE:
 		return false;

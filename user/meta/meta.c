@@ -31,7 +31,9 @@
 #define META_CHECKS 32
 /* Entries looked at for an ended one before the oldest goes. */
 #define META_EVICT_SCAN	 64
-#define META_CMDLINE_MAX 4096
+#define META_CMDLINE_MAX 32768
+/* Cgroups remembered, for processes that are gone before /proc can be asked. */
+#define META_CGROUPS 256
 /* Parents asked for the name of a worker. */
 #define META_PARENTS   3
 #define META_PORTS_MAX 64
@@ -55,11 +57,15 @@ struct rt_meta {
 	struct entry *list;
 	struct entry *last; /* of the last lookup, for runs of one pid */
 	size_t nr_ended;
+	struct {
+		u64 id; /* of the unified hierarchy; 0: none */
+		struct rt_cgroup cgroup;
+	} cgroups[META_CGROUPS]; /* by the id's low bits */
 	u16 *ports; /* local ports that rules name */
 	u32 nr_ports;
 	/* Scratch of learn(). */
-	char args[8192];
-	char parent_args[8192];
+	char args[RT_ARGS_MAX];
+	char parent_args[RT_ARGS_MAX];
 	char env[65536];
 	char cgroup[8192];
 	char exe[1024];
@@ -70,6 +76,7 @@ struct rt_meta {
 struct facts {
 	u32 pid;
 	u64 start_ns;
+	u64 cgroup_id; /* 0: unknown */
 	bool from_proc;
 	const char *executable;
 	const char *exe_path;
@@ -327,6 +334,14 @@ static struct entry *add(struct rt_meta *m, const struct facts *f)
 	return e;
 }
 
+/* A copy that was cut ends in the middle of an argument, which would make a wrong name. */
+static size_t whole_args(const void *args, size_t len)
+{
+	const u8 *nul = memrchr(args, '\0', len);
+
+	return nul ? (size_t)(nul + 1 - (const u8 *)args) : 0;
+}
+
 static void read_parents(struct rt_meta *m, struct facts *f)
 {
 	struct rt_slice args = f->args;
@@ -339,10 +354,28 @@ static void read_parents(struct rt_meta *m, struct facts *f)
 		    rt_proc__read(m->root, pid, "cmdline", m->parent_args, sizeof(m->parent_args),
 				  &len))
 			return;
+		if (len == sizeof(m->parent_args) - 1)
+			len = whole_args(m->parent_args, len);
 		args = (struct rt_slice){(const u8 *)m->parent_args, (u32)len};
 		if (!rt_service__is_spawned(args))
 			f->name_args = args;
 	}
+}
+
+/* One that forks for each connection has children that are gone when they are asked for, all in its
+ * cgroup. */
+static void remember_cgroup(struct rt_meta *m, u64 id, const struct rt_cgroup *cgroup)
+{
+	if (!id)
+		return;
+	m->cgroups[id % META_CGROUPS].id = id;
+	m->cgroups[id % META_CGROUPS].cgroup = *cgroup;
+}
+
+static void recall_cgroup(const struct rt_meta *m, struct facts *f)
+{
+	if (f->cgroup_id && m->cgroups[f->cgroup_id % META_CGROUPS].id == f->cgroup_id)
+		f->cgroup = m->cgroups[f->cgroup_id % META_CGROUPS].cgroup;
 }
 
 /* The command line and the environment lie in the process's own memory: reading
@@ -365,6 +398,7 @@ static bool read_proc(struct rt_meta *m, struct facts *f)
 {
 	struct rt_cgroup cgroup = {0};
 	size_t args = 0, env = 0, len;
+	bool unified = false;
 	u64 ticks;
 
 	/* A process of an earlier life of this pid must be gone by now, so the
@@ -373,7 +407,7 @@ static bool read_proc(struct rt_meta *m, struct facts *f)
 	rt_proc__link(m->root, f->pid, "cwd", m->cwd, sizeof(m->cwd));
 	read_memory(m, f, &args, &env);
 	if (rt_proc__read(m->root, f->pid, "cgroup", m->cgroup, sizeof(m->cgroup), &len) == 0)
-		rt_cgroup__parse(m->cgroup, &cgroup);
+		unified = rt_cgroup__parse(m->cgroup, &cgroup);
 	if (rt_proc__start_ticks(m->root, f->pid, &ticks))
 		return false;
 	if (f->start_ns && !rt_proc__same_start(ticks, f->start_ns))
@@ -382,11 +416,15 @@ static bool read_proc(struct rt_meta *m, struct facts *f)
 	if (!f->start_ns)
 		f->start_ns = rt_proc__ticks_to_ns(ticks);
 	f->cgroup = cgroup;
+	if (unified)
+		remember_cgroup(m, f->cgroup_id, &cgroup);
 	f->cwd = m->cwd;
 	if (m->exe[0]) {
 		f->exe_path = m->exe;
 		f->executable = base_name(m->exe);
 	}
+	if (args == sizeof(m->args) - 1)
+		args = whole_args(m->args, args);
 	/* Nothing there: a zombie, or another user's process. */
 	if (args)
 		f->args = (struct rt_slice){(const u8 *)m->args, (u32)args};
@@ -421,7 +459,11 @@ static bool known_better(const struct entry *e, const struct rt_proc_event *ev)
 
 void rt_meta__on_proc(struct rt_meta *m, const struct rt_proc_event *ev)
 {
-	struct facts f = {.pid = ev->pid, .start_ns = ev->start_ns, .exe_path = "", .cwd = ""};
+	struct facts f = {.pid = ev->pid,
+			  .start_ns = ev->start_ns,
+			  .cgroup_id = ev->cgroup_id,
+			  .exe_path = "",
+			  .cwd = ""};
 	u32 args_len = ev->args_len < RT_PROC_ARGS_MAX ? ev->args_len : RT_PROC_ARGS_MAX;
 	u32 env_len = ev->env_len < RT_PROC_ENV_MAX ? ev->env_len : RT_PROC_ENV_MAX;
 	char exe[RT_PROC_EXE_MAX];
@@ -430,10 +472,9 @@ void rt_meta__on_proc(struct rt_meta *m, const struct rt_proc_event *ev)
 	 * that ends, /proc knows. */
 	f.args_whole = args_len && args_len < RT_PROC_ARGS_MAX && !ev->args[args_len - 1];
 	f.env_whole = env_len && env_len < RT_PROC_ENV_MAX;
-	/* The copies may be cut: half an argument would make a wrong name. */
-	if (args_len == RT_PROC_ARGS_MAX)
-		while (args_len && ev->args[args_len - 1])
-			args_len--;
+	/* Nor does what stands behind its last NUL mean anything: blanks, mostly. */
+	if (args_len == RT_PROC_ARGS_MAX || whole_args(ev->args, args_len))
+		args_len = (u32)whole_args(ev->args, args_len);
 	copy_field(exe, sizeof(exe), ev->exe, sizeof(ev->exe));
 	if (!exe[0])
 		copy_field(exe, sizeof(exe), ev->comm, sizeof(ev->comm));
@@ -441,8 +482,11 @@ void rt_meta__on_proc(struct rt_meta *m, const struct rt_proc_event *ev)
 	f.args = (struct rt_slice){ev->args, args_len};
 	f.env = (struct rt_slice){ev->environ, env_len};
 	/* The process is gone already: what /proc told of it before is better. */
-	if (!read_proc(m, &f) && known_better(find(m, ev->pid), ev))
-		return;
+	if (!read_proc(m, &f)) {
+		if (known_better(find(m, ev->pid), ev))
+			return;
+		recall_cgroup(m, &f);
+	}
 	add(m, &f);
 }
 

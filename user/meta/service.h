@@ -9,6 +9,8 @@
 #include "util/slice.h"
 
 #define RT_SERVICE_MAX 256
+/* Of a command line what is looked at: classpaths are long. */
+#define RT_ARGS_MAX    65536
 
 struct rt_service_facts {
 	const char *executable; /* base name, "python3.11" */

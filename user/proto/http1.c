@@ -190,11 +190,20 @@ static void head_content_length(struct rt_http1_head *h, struct rt_slice value)
 	}
 }
 
-/* RFC 9112 6.1: only the last coding of the last line decides. */
+/* RFC 9112 6.1: only the last coding of the last line decides. Empty elements of a list are none
+ * (RFC 9110 5.6.1.2); nor is "identity", which was one that changes nothing (RFC 2616 3.6). */
 static void head_transfer_encoding(struct rt_http1_head *h, struct rt_slice value)
 {
-	struct rt_slice last = rt_slice_trim(rt_slice_after_last(value, ','));
+	struct rt_slice last;
 
+	value = rt_slice_trim(value);
+	while (value.len && value.p[value.len - 1] == ',') {
+		value.len--;
+		value = rt_slice_trim(value);
+	}
+	if (!value.len || rt_slice_is_nocase(value, "identity"))
+		return;
+	last = rt_slice_trim(rt_slice_after_last(value, ','));
 	last.len = rt_slice_find(last, ';');
 	last = rt_slice_trim(last);
 	h->has_te = true;
@@ -326,6 +335,14 @@ static enum rt_framing tail_framing(struct rt_slice tail)
 
 /* --- request --------------------------------------------------------------- */
 
+/* Where a URI without a port leads to (RFC 9110 4.2, RFC 6455 3); 0: unknown. */
+static u16 scheme_port(struct rt_slice scheme)
+{
+	if (rt_slice_is_nocase(scheme, "http") || rt_slice_is_nocase(scheme, "ws"))
+		return 80;
+	return rt_slice_is_nocase(scheme, "https") || rt_slice_is_nocase(scheme, "wss") ? 443 : 0;
+}
+
 /* Length of "scheme:" + "//" that begins s; 0 when none does. `ret_maybe`: s is
  * a prefix of one. */
 static u32 scheme_len(struct rt_slice s, bool *ret_maybe)
@@ -367,7 +384,7 @@ static bool target_split(struct rt_op *op, bool cut)
 	}
 	if (!n)
 		return !cut || t.p[0] == '*';
-
+	op->default_port = scheme_port((struct rt_slice){t.p, n - 3});
 	op->authority = rt_slice_skip(t, n);
 	for (u32 i = 0; i < op->authority.len; i++) {
 		u8 b = op->authority.p[i];
@@ -380,6 +397,7 @@ static bool target_split(struct rt_op *op, bool cut)
 	n += op->authority.len;
 	if (cut && n == t.len) { /* where the host ends is not known */
 		op->path = op->authority = (struct rt_slice){0};
+		op->default_port = 0;
 		return true;
 	}
 	op->authority = without_userinfo(op->authority);
@@ -622,6 +640,7 @@ static void parse_response(const struct rt_view *v, struct rt_op *op)
 			break;
 		if (!h.done)
 			return;
+		op->interim_bytes = (u32)(c.p - v->resp.p);
 		code = 0;
 	}
 	if (!code)

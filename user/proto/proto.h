@@ -47,6 +47,7 @@ struct rt_op {
 	struct rt_slice path;	/* its path, no query; "*" and authority-form as sent */
 	/* of the target, else the Host header; no userinfo; may be empty */
 	struct rt_slice authority;
+	u16 default_port; /* of a target with a scheme, 80 or 443; else 0 */
 	u32 interim_bytes; /* of interim responses that precede the final one in its turn */
 	u16 status;	  /* final status; 0: no complete status line */
 	u64 req_excess;	  /* bytes in the request turn behind this request's end: pipelining */

@@ -225,7 +225,7 @@ static void tell(struct rt_finisher *f, struct rt_meta *meta, const struct rt_ex
 		end = later(later(x->end, x->resp_end), x->req_end);
 	done.duration_ns = end > x->req_start ? end - x->req_start : 0;
 	/* At least 1: 0 says that no response byte came. */
-	if (x->resp_start)
+	if (x->resp_start && done.response_bytes)
 		done.ttfb_ns = x->resp_start > x->req_start ? x->resp_start - x->req_start : 1;
 	/* A client's own port means nothing to rules by port. */
 	done.process = rt_meta__lookup(meta, x->pid, x->comm,

@@ -204,7 +204,7 @@ static bool make_key(const struct rt_red *red, const struct rt_finished *f, cons
 	k->error = (u8)f->error;
 	if (k->role != RT_ROLE_CLIENT)
 		return true;
-	k->port = f->x->peer_port;
+	k->port = rt_red__server_port(f);
 	if (f->op->authority.len > AUTHORITY_MAX)
 		return false;
 	if (f->op->authority.len) {
@@ -319,13 +319,18 @@ static struct rt_slice path_of(const struct rt_op *op)
 	return op->path;
 }
 
-const char *rt_red__route(struct rt_red *red, const struct rt_finished *f)
+const char *rt_red__route_of(struct rt_routes *routes, const struct rt_finished *f)
 {
 	/* What a process serves and what it calls are two sets of routes. */
 	u64 which = f->x->role == RT_ROLE_CLIENT ? 0x9e3779b97f4a7c15ULL : 0;
 
-	return rt_routes__name(red->routes, f->process->resource_id ^ which, path_of(f->op),
+	return rt_routes__name(routes, f->process->resource_id ^ which, path_of(f->op),
 			       f->op->path_cut, f->op->status);
+}
+
+const char *rt_red__route(struct rt_red *red, const struct rt_finished *f)
+{
+	return rt_red__route_of(red->routes, f);
 }
 
 void rt_red__record(struct rt_red *red, const struct rt_finished *f, u64 now,

@@ -58,6 +58,7 @@ static void split_authority(struct rt_slice a, struct rt_slice *ret_host, struct
 	const u8 *colon = a.len ? memrchr(a.p, ':', a.len) : NULL;
 	const u8 *close = a.len && a.p[0] == '[' ? memchr(a.p, ']', a.len) : NULL;
 	struct rt_slice port = {NULL, 0};
+	u32 nr = 0;
 
 	*ret_host = a;
 	if (colon && (close ? colon > close : memchr(a.p, ':', a.len) == colon)) {
@@ -68,9 +69,14 @@ static void split_authority(struct rt_slice a, struct rt_slice *ret_host, struct
 		ret_host->p = a.p + 1;
 		ret_host->len = (u32)(close - a.p - 1);
 	}
-	for (u32 i = 0; i < port.len; i++)
+	for (u32 i = 0; i < port.len; i++) {
 		if (!isdigit(port.p[i]) || port.len > 5)
 			port.len = 0;
+		else
+			nr = nr * 10 + port.p[i] - '0';
+	}
+	if (nr > 65535)
+		port.len = 0;
 	*ret_port = port;
 }
 
@@ -85,6 +91,11 @@ static void peer_text(const struct rt_exchange *x, char *out, size_t size)
 		inet_ntop(AF_INET, x->peer_addr + 12, out, (socklen_t)size);
 	else if (x->family == RT_FAMILY_INET6)
 		inet_ntop(AF_INET6, x->peer_addr, out, (socklen_t)size);
+}
+
+u16 rt_red__server_port(const struct rt_finished *f)
+{
+	return f->op->default_port ? f->op->default_port : f->x->peer_port;
 }
 
 static void server_labels(const struct rt_finished *f, struct texts *t, struct rt_slice *values)
@@ -102,8 +113,8 @@ static void server_labels(const struct rt_finished *f, struct texts *t, struct r
 		peer_text(f->x, t->address, sizeof(t->address));
 	}
 	values[L_ADDRESS] = rt_slice_str(t->address);
-	if (!port.len && f->x->family != RT_FAMILY_UNIX && f->x->peer_port) {
-		snprintf(t->port, sizeof(t->port), "%u", f->x->peer_port);
+	if (!port.len && f->x->family != RT_FAMILY_UNIX && rt_red__server_port(f)) {
+		snprintf(t->port, sizeof(t->port), "%u", rt_red__server_port(f));
 		port = rt_slice_str(t->port);
 	}
 	values[L_PORT] = port;

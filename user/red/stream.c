@@ -134,8 +134,12 @@ static void tear(struct rt_streams *all, struct stream *s)
 /* A request's head is at hand. NULL: no room, and it is told of as evicted. */
 static struct request *request_new(struct rt_streams *all, struct stream *s, struct rt_slice head)
 {
+	struct rt_slice line = head;
 	struct request *q = NULL;
 
+	/* An empty line before a request is none of it (RFC 9112, 2.2). */
+	while (line.len && (line.p[0] == '\r' || line.p[0] == '\n'))
+		line = rt_slice_skip(line, 1);
 	if (s->pending < PENDING_MAX && all->pending < PENDING_ALL_MAX &&
 	    head.len <= RT_REQ_HEAD_MAX)
 		q = malloc(sizeof(*q) + head.len);
@@ -146,8 +150,8 @@ static struct request *request_new(struct rt_streams *all, struct stream *s, str
 	}
 	*q = (struct request){
 		.len = (u16)head.len,
-		.head = head.len > 5 && memcmp(head.p, "HEAD ", 5) == 0,
-		.connect = head.len > 8 && memcmp(head.p, "CONNECT ", 8) == 0,
+		.head = line.len > 5 && memcmp(line.p, "HEAD ", 5) == 0,
+		.connect = line.len > 8 && memcmp(line.p, "CONNECT ", 8) == 0,
 	};
 	if (head.len)
 		memcpy(q->data, head.p, head.len);
@@ -332,7 +336,11 @@ static void gap(struct rt_streams *all, struct stream *s, bool response, u64 n)
 
 	if (response && !s->resp_lost) {
 		what = rt_http1_reader__skip(&s->resp.reader, n);
-		response_read(all, s, what);
+		/* In a head or at a chunk's length: what becomes of this answer is not known. */
+		if (what == RT_READ_LOST)
+			tear(all, s);
+		else
+			response_read(all, s, what);
 	} else if (!response && !s->req_lost) {
 		what = rt_http1_reader__skip(&s->req.reader, n);
 		request_read(all, s, what);
