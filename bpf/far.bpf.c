@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * Heads of requests that are longer than what is kept of them: looks for their end in what
- * the operations bring, so that a request behind it is seen. Called by the state machine,
- * after the walk over the kept part (route.bpf.c) found no end there.
+ * Heads that are longer than what is kept of them: looks for their end in what the operations
+ * bring, so that a request behind a request's is seen, and the final response behind an
+ * interim one's. Called by the state machine, where there is no end in the kept part.
  */
 #include "lib/maps.bpf.h"
 
@@ -78,13 +78,12 @@ int RT_FN(rt_far_piece)(struct rt_conn *c, const struct rt_uio *u)
 	return !c->far;
 }
 
-int RT_FN(rt_far_scan)(struct rt_conn *c, const struct rt_uio *u, u64 n)
+int RT_FN(rt_far_scan)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 before)
 {
-	u64 before, skip;
+	u64 skip;
 
 	if (!c || !u)
 		return 0;
-	before = c->x.req_bytes - n;
 	skip = c->far_pos - before;
 	if (skip > n || !u->base) {
 		c->far = 0;
@@ -97,6 +96,60 @@ int RT_FN(rt_far_scan)(struct rt_conn *c, const struct rt_uio *u, u64 n)
 	}
 	c->far = 0;
 	return 0;
+}
+
+/* Its bytes are none of the next head's: begins the response anew with those from `end` on. */
+static __always_inline void rt_far_begin(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 end,
+					 u64 now)
+{
+	struct rt_exchange *x = &c->x;
+	u64 left = x->resp_bytes - end;
+	struct rt_uio next = {};
+
+	rt_pieces_begin(c, u, n, n - left);
+	if (!rt_stream_piece(c, u))
+		return;
+	next.base = c->piece_at;
+	if (left > c->piece_left)
+		left = c->piece_left;
+	x->flags |= RT_X_INTERIM;
+	x->interim_bytes = end;
+	x->resp_start = now;
+	x->resp_len = rt_uio_copy(c, false, x->req_len, RT_RESP_HEAD_MAX, RT_RESP_HEAD_MAX, &next,
+				  left);
+	if (x->resp_bytes - end <= x->resp_len)
+		x->flags &= ~RT_X_RESP_CUT;
+}
+
+int RT_FN(rt_far_interim)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now)
+{
+	u64 whole, body, before, end, w;
+	u32 at;
+
+	if (!c || !u)
+		return 0;
+	whole = c->req_whole;
+	body = c->far_body;
+	before = c->x.resp_bytes - n;
+	at = c->x.req_len + c->x.resp_len - 8;
+	if (!u->base || c->x.resp_len != RT_RESP_HEAD_MAX || at > RT_HEADS_MAX - 8)
+		return 0;
+	/* As of a request's head, whose end is told in req_whole. */
+	w = *(const u64 *)(c->x.heads + at);
+	c->lf_before = rt_bytes_equal(w, BYTES('\n'));
+	c->cr_before = rt_bytes_equal(w, BYTES('\r'));
+	c->far = 1;
+	c->far_pos = before > RT_RESP_HEAD_MAX ? before : RT_RESP_HEAD_MAX;
+	c->far_body = 0;
+	c->req_whole = ~0ull;
+	rt_far_scan(c, u, n, before);
+	end = c->req_whole;
+	c->req_whole = whole;
+	c->far_body = body;
+	if (end >= c->x.resp_bytes)
+		return 0;
+	rt_far_begin(c, u, n, end, now);
+	return 1;
 }
 
 #ifdef RT_LEGACY

@@ -13,7 +13,7 @@
 #include "lib/stream.bpf.h"
 #include "lib/word.bpf.h"
 
-/* Entries of an iovec that a header may lie in. */
+/* Entries of an iovec that a line may lie in. */
 #define RT_PROXY_PIECES 8
 
 /* How many of the probe's first `len` bytes are the line's. Where it ends is known then. */
@@ -35,7 +35,7 @@ static __noinline u32 rt_proxy_line(struct rt_conn *c, u32 len)
 	return len;
 }
 
-/* The header's part of one piece of the operation. Returns 0 when there is no more of either. */
+/* The line's part of one piece of the operation. Returns 0 when there is no more of either. */
 int RT_FN(rt_proxy_piece)(struct rt_conn *c, const struct rt_uio *u)
 {
 	u64 len;
@@ -45,17 +45,15 @@ int RT_FN(rt_proxy_piece)(struct rt_conn *c, const struct rt_uio *u)
 	len = c->piece_left < c->io_left ? c->piece_left : c->io_left;
 	if (len > c->proxy_left)
 		len = c->proxy_left;
-	if (c->proxy_line) {
-		/* Or the compiler bounds another register than the one that is used. */
-		barrier_var(len);
-		if (len > RT_PROXY_LINE_MAX)
-			return 0;
-		if (bpf_probe_read_user(c->probe, len, (void *)c->piece_at)) {
-			rt_stat_inc(RT_STAT_READ_FAULTS);
-			return 0;
-		}
-		len = rt_proxy_line(c, len);
+	/* Or the compiler bounds another register than the one that is used. */
+	barrier_var(len);
+	if (len > RT_PROXY_LINE_MAX)
+		return 0;
+	if (bpf_probe_read_user(c->probe, len, (void *)c->piece_at)) {
+		rt_stat_inc(RT_STAT_READ_FAULTS);
+		return 0;
 	}
+	len = rt_proxy_line(c, len);
 	c->piece_at += len;
 	c->piece_left -= len;
 	c->io_left -= len;
@@ -65,18 +63,27 @@ int RT_FN(rt_proxy_piece)(struct rt_conn *c, const struct rt_uio *u)
 
 int RT_FN(rt_proxy_skip)(struct rt_conn *c, const struct rt_uio *u, u64 n)
 {
+	u64 own;
+
 	if (!c || !u)
 		return 0;
-	rt_pieces_begin(c, u, n, 0);
-	for (u32 i = 0; i < RT_PROXY_PIECES && rt_proxy_piece(c, u); i++)
-		;
-	if (c->proxy_left && u->base && !c->io_left)
-		return 0;
+	if (c->proxy_line) {
+		rt_pieces_begin(c, u, n, 0);
+		for (u32 i = 0; i < RT_PROXY_PIECES && rt_proxy_piece(c, u); i++)
+			;
+		if (c->proxy_line && c->proxy_left && u->base && !c->io_left)
+			return 0;
+	} else {
+		own = n < c->proxy_left ? n : c->proxy_left;
+		c->proxy_left -= own;
+		if (c->proxy_left)
+			return 0;
+		rt_pieces_begin(c, u, n, own);
+	}
 	c->phase = RT_PHASE_IDLE;
 	c->turn = RT_TURN_NONE;
-	if (!c->proxy_left && !c->proxy_line && rt_stream_piece(c, u))
-		return c->io_left;
-	return 0;
+	/* A line without an end is no header. */
+	return !c->proxy_line && rt_stream_piece(c, u) ? c->io_left : 0;
 }
 
 #ifdef RT_LEGACY

@@ -531,9 +531,11 @@ int RT_FN(rt_route_head)(struct rt_conn *c)
 	odd = rt_route_walk(c);
 	c->far = 0;
 	if (!c->head_len) {
-		/* Of lines of a few bytes there may be too many for the walk. */
+		/* Of lines of a few bytes there may be too many for the walk. And what has a body, and
+		 * tells no length here, tells it further on: POST, PUT, PATCH. */
 		c->far = c->req_whole != RT_LENGTH_UNKNOWN && c->x.req_len == RT_REQ_HEAD_MAX &&
-			 c->io_pos >= RT_REQ_HEAD_MAX;
+			 c->io_pos >= RT_REQ_HEAD_MAX &&
+			 (c->req_whole || c->x.heads[0] != 'P');
 		c->far_pos = RT_REQ_HEAD_MAX;
 		c->far_body = c->req_whole;
 		c->req_whole = ~0ull;

@@ -184,7 +184,7 @@ int RT_FN(rt_turn_request_bytes)(struct rt_conn *c, const struct rt_uio *u, u64 
 	if (c->head == RT_HEAD_NEW)
 		rt_route_head(c);
 	if (c->far)
-		rt_far_scan(c, u, n);
+		rt_far_scan(c, u, n, x->req_bytes - n);
 	if (x->req_bytes > c->req_whole)
 		rt_stream_enter(c, u, n, now);
 	return 0;
@@ -274,6 +274,19 @@ static __noinline u32 rt_turn_resp_row(struct rt_conn *c, u64 d0, u64 d1, u32 ha
 	return row;
 }
 
+/* It is interim, and longer than what is kept: the final one may begin in this operation. */
+static __noinline int rt_turn_far_interim(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now)
+{
+	struct rt_exchange *x = &c->x;
+	u32 row, off = x->req_len;
+
+	if (!rt_far_interim(c, u, n, now) || off > RT_REQ_HEAD_MAX)
+		return 0;
+	row = rt_turn_resp_row(c, *(u64 *)(x->heads + off), *(u64 *)(x->heads + off + 8), x->resp_len);
+	c->resp_kind = row ? rt_cfg.resp_sigs[rt_row_index(row)].kind : RT_SIG_NONE;
+	return 0;
+}
+
 /* Decides what the response turn is, from its captured head. Returns the row's flags. */
 static __always_inline u8 rt_turn_classify(struct rt_conn *c, const u64 *data, u32 have)
 {
@@ -341,8 +354,12 @@ int RT_FN_HOT(rt_turn_response_bytes)(struct rt_conn *c, const struct rt_uio *u,
 		data[1] = *(u64 *)(x->heads + off + 8);
 		flags = rt_turn_classify(c, data, x->resp_len);
 	}
-	if (c->resp_kind == RT_SIG_INTERIM && rt_turn_mixed(c))
-		c->resp_kind = RT_RESP_MIXED;
+	if (c->resp_kind == RT_SIG_INTERIM) {
+		if (rt_turn_mixed(c))
+			c->resp_kind = RT_RESP_MIXED;
+		else if (x->flags & RT_X_RESP_CUT)
+			rt_turn_far_interim(c, u, n, now);
+	}
 	if ((flags & RT_SIG_UPGRADE) || (c->tunnel && (flags & RT_SIG_SUCCESS))) {
 		x->flags |= RT_X_UPGRADED;
 		rt_turn_finish(c, now);
@@ -548,9 +565,13 @@ static __always_inline void rt_turn_piece(struct rt_conn *c, const struct rt_uio
  * (RFC 9110, 10.1.1): then it is asked what they look like. */
 static __always_inline bool rt_turn_owed(const struct rt_conn *c)
 {
+	u64 head;
+
 	if (c->req_whole == ~0ull || c->x.req_bytes >= c->req_whole || c->turn != RT_TURN_NONE)
 		return false;
-	return (c->head_len && c->x.req_bytes > c->head_len) ||
+	/* One that goes on behind what is kept ends where far.bpf.c found it. */
+	head = c->head_len ? c->head_len : c->req_whole - c->far_body;
+	return c->x.req_bytes > head ||
 	       (c->resp_kind == RT_SIG_RESPONSE && c->resp_row);
 }
 
@@ -584,18 +605,22 @@ static __always_inline void rt_turn_behind(struct rt_conn *c, const struct rt_ui
 	struct rt_uio next = {.base = c->piece_at, .pid_tgid = u->pid_tgid,
 			      .process = u->process};
 	u64 len = c->piece_left < excess ? c->piece_left : excess;
-	u32 used = c->piece_next;
+	/* Read before the first piece is handed on: in the legacy object that is where u stands. */
+	u32 used = c->piece_next, nr = u->nr > used ? u->nr - used : 0;
+	u64 base = u->base + used * sizeof(struct iovec);
+	u16 copied = u->copied;
 
 	rt_turn_piece(c, &next, len, now, dir);
 	if (excess == len)
 		return;
-	next.base = 0;
-	if (u->nr > used) {
-		next.nr = u->nr - used;
-		next.base = u->base + used * sizeof(struct iovec);
-		next.copied = u->copied;
-	}
-	rt_turn_piece(c, &next, excess - len, now, dir);
+	next.base = nr ? base : 0;
+	next.nr = nr;
+	next.copied = copied;
+	/* The first piece may have shown that the connection is pipelined. */
+	if (c->phase == RT_PHASE_STREAM)
+		rt_stream_data(c, &next, excess - len, now, 0);
+	else
+		rt_turn_piece(c, &next, excess - len, now, dir);
 }
 
 /* Before the first request. Returns how many bytes behind a PROXY header there are. */
@@ -641,8 +666,10 @@ static __always_inline u32 rt_turn_go_on(struct rt_conn *c, const struct rt_uio 
 		return 0;
 	}
 	/* After response bytes: the next request, or a late part of this one's
-	 * body. After an interim response alone only the body can come. */
-	if (c->resp_kind == RT_SIG_INTERIM) {
+	 * body. After an interim response alone only the body can come; unless it is so long that
+	 * the final one may stand behind it, unseen, and nothing is left of the body. */
+	if (c->resp_kind == RT_SIG_INTERIM &&
+	    !((c->x.flags & RT_X_RESP_CUT) && c->x.req_bytes == c->req_whole)) {
 		c->x.req_bytes += n;
 		c->x.req_end = now;
 		return 0;
@@ -669,6 +696,11 @@ static __always_inline void rt_on_data_locked(struct rt_conn *c, const struct rt
 		excess = rt_turn_go_on(c, u, n, now, dir);
 	if (excess)
 		rt_turn_behind(c, u, excess, now, dir);
+	/* A second header in one operation: nobody but the next one can be what it is for. */
+	if (excess && c->phase == RT_PHASE_PROXY) {
+		c->phase = RT_PHASE_IDLE;
+		c->turn = RT_TURN_NONE;
+	}
 }
 
 /* A close of `sk` that came while somebody had the lock, who sees to it then. Unless the state

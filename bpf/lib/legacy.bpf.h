@@ -63,7 +63,8 @@
 #define RT_LEGACY_FAR(FN, UIO)                                                          \
 	FN(rt_far_word, (, u32 i, u32 len), (, i, len))                                 \
 	UIO(rt_far_piece, (), ())                                                       \
-	UIO(rt_far_scan, (, u64 n), (, n))
+	UIO(rt_far_scan, (, u64 n, u64 before), (, n, before))                          \
+	UIO(rt_far_interim, (, u64 n, u64 now), (, n, now))
 
 #define RT_LEGACY_ROUTE(FN, UIO)                                                        \
 	FN(rt_walk_path, (), ())                                                        \

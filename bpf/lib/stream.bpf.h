@@ -17,7 +17,12 @@ int rt_stream_data(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now, u3
 int rt_stream_piece(struct rt_conn *c, const struct rt_uio *u);
 
 /* The request's head goes on behind what is kept of it: looks for its end in this
- * operation, and puts what is found into req_whole. far.bpf.c. */
-int rt_far_scan(struct rt_conn *c, const struct rt_uio *u, u64 n);
+ * operation, before which there were `before` bytes, and puts what is found into req_whole.
+ * far.bpf.c. */
+int rt_far_scan(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 before);
+
+/* The same of an interim response. Returns 1 when the final one follows in this operation: the
+ * response begins anew with it. */
+int rt_far_interim(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now);
 
 #endif /* REDTAP_STREAM_BPF_H */

@@ -23,7 +23,7 @@ FOLDER = pathlib.Path(__file__).resolve().parent / "shapes"
 sys.path.insert(0, str(FOLDER))
 from script import SHAPES  # noqa: E402
 
-import shapes, proxy_header  # noqa: E401, E402, F401 (they fill the table)
+import shapes, proxy_header, corners  # noqa: E401, E402, F401 (they fill the table)
 
 ROLES = {"server": "local_port", "client": "peer_port"}
 LATEST = 2.5  # s from the last byte of a silent connection to its line: 2, and the pipe
@@ -33,8 +33,8 @@ PATH_CUT_MIN = 400  # bytes of a long path that a record must have at least
 class Played:
     """One run of the player under both agents."""
 
-    def __init__(self, backend):
-        self.backend = backend
+    def __init__(self, backend, *flags):
+        self.backend, self.flags = backend, flags
         procs = Procs()
         netns = Netns(procs)
         try:
@@ -44,8 +44,8 @@ class Played:
             netns.close()
 
     def _play(self, procs, netns):
-        trace = procs.add(Trace(netns, self.backend))
-        agent = procs.add(Redtap(netns, self.backend))
+        trace = procs.add(Trace(netns, self.backend, *self.flags))
+        agent = procs.add(Redtap(netns, self.backend, *self.flags))
         trace.wait_ready()
         agent.wait_ready()
         argv = [sys.executable, "-u", FOLDER / "player.py"]
@@ -83,8 +83,11 @@ class Played:
         )
 
 
-@pytest.fixture(scope="module", params=sorted({*BACKENDS, "event"}))
+@pytest.fixture(scope="module", params=[*sorted({*BACKENDS, "event"}), "legacy"])
 def played(request):
+    """legacy: the object for kernels without atomic instructions."""
+    if request.param == "legacy":
+        return Played("syscall", "--disable-feature", "atomic")
     return Played(request.param)
 
 

@@ -101,6 +101,9 @@ static const struct rt_sig http1_sigs[] = {
 	REQ("\r\nPOST ", F7),
 	REQ("\r\nHEAD ", F7),
 	REQ("\r\nPUT ", F6),
+	REQ("\r\nDELETE ", F8 F1),
+	REQ("\r\nPATCH ", F8),
+	REQ("\r\nOPTIONS ", F8 F2),
 };
 
 /* --- lines and fields ------------------------------------------------------ */

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is rare, and was wrong before: long heads, late bodies, pieces that end anywhere."""
+
+import os
+import socket
+
+from proxy_header import PROXY_V1, proxy_v2
+from script import LOOKS_HTTP, OK, answer, ask, req, resp, shape, turn
+
+NO = resp(b"404 Not Found", body=b"no")
+COOKIE = b"Cookie: " + b"c" * 700
+LINK = b"Link: </%s.css>; rel=preload; as=style\r\n" % (b"a" * 90)
+HINTS = b"HTTP/1.1 103 Early Hints\r\n" + LINK * 5 + b"\r\n"  # more than is kept of a head
+
+
+def readv(peer, n, *sizes):
+    """n bytes at once, into vectors of these sizes; the last takes the rest."""
+    peer.peek(n)
+    bufs = [bytearray(size) for size in (*sizes, n - sum(sizes))]
+    assert os.readv(peer.fileno(), bufs) == n
+
+
+# --- interim responses that are longer than what is kept -----------------------
+
+
+@shape(hold=True)
+def long_hints_apart(w, c, s):
+    request = ask(c, s, req(b"GET /hints/1"))
+    answer(c, s, HINTS)
+    w.expect("GET", "/hints/1", 404, request, answer(c, s, NO))
+    turn(w, c, s, req(b"GET /hints/2"), OK, "GET", "/hints/2", 200)
+
+
+@shape(hold=True)
+def long_hints_at_once(w, c, s):
+    for i in range(6):
+        request = ask(c, s, req(b"GET /hints/%d" % i))
+        answer(c, s, HINTS + NO)
+        w.expect("GET", f"/hints/{i}", 404, request, NO)
+
+
+@shape(hold=True)
+def long_hints_read_at_once(w, c, s):
+    for i in range(3):
+        request = ask(c, s, req(b"GET /hints/%d" % i))
+        s.send(HINTS)
+        s.send(NO)
+        c.take(len(HINTS + NO))
+        w.expect("GET", f"/hints/{i}", 404, request, NO)
+
+
+@shape(hold=True)
+def long_hints_cut_anywhere(w, c, s):
+    for cut in range(500, len(HINTS), 13):
+        request = ask(c, s, req(b"GET /hints/cut"))
+        answer(c, s, HINTS[:cut])
+        answer(c, s, HINTS[cut:] + NO)
+        w.expect("GET", "/hints/cut", 404, request, NO)
+
+
+@shape(hold=True)
+def long_hints_and_a_long_answer(w, c, s):
+    request = ask(c, s, req(b"GET /hints/long"))
+    response = resp(b"404 Not Found", body=b"n" * 3000)
+    answer(c, s, HINTS + response)
+    w.expect("GET", "/hints/long", 404, request, response)
+    turn(w, c, s, req(b"GET /hints/next"), OK, "GET", "/hints/next", 200)
+
+
+@shape()
+def long_hints_and_close(w, c, s):
+    request = ask(c, s, req(b"GET /hints/close"))
+    answer(c, s, HINTS + NO)
+    s.close()
+    c.end_of_stream()
+    w.expect("GET", "/hints/close", 404, request, NO)
+
+
+# --- heads of requests that are ------------------------------------------------
+
+
+def far(w, c, s, body, cut=None):
+    """A long head with its Content-Length at the end, a body, and two more requests."""
+    request = req(b"POST /far/1", COOKIE, body=body)
+    if cut:
+        ask(c, s, request[:-cut])
+        ask(c, s, request[-cut:])
+    else:
+        ask(c, s, request)
+    w.expect("POST", "/far/1", 200, request, answer(c, s, OK))
+    for i in (2, 3):
+        turn(w, c, s, req(b"GET /far/%d" % i), OK, "GET", f"/far/{i}", 200)
+
+
+@shape(hold=True)
+def long_head_and_sql(w, c, s):
+    far(w, c, s, b"DELETE FROM t WHERE x = 1")
+
+
+@shape(hold=True)
+def long_head_and_sql_apart(w, c, s):
+    far(w, c, s, b"DELETE FROM t WHERE x = 1", cut=25)
+
+
+@shape(hold=True)
+def long_head_and_text(w, c, s):
+    far(w, c, s, b"see /etc/motd for more\nand that is all\n")
+
+
+@shape(hold=True)
+def long_head_and_a_body_like_http(w, c, s):
+    far(w, c, s, LOOKS_HTTP)
+
+
+@shape(hold=True)
+def long_head_refused_in_mid_body(w, c, s):
+    """The answer comes after a byte of the body; the rest looks like requests."""
+    body = b"x" + LOOKS_HTTP * 3
+    head = req(b"POST /far/1", b"Content-Length: %d" % len(body), COOKIE)
+    ask(c, s, head + body[:1])
+    answer(c, s, NO)
+    for i in range(3):
+        ask(c, s, LOOKS_HTTP)
+    w.expect("POST", "/far/1", 404, head + body, NO)
+    turn(w, c, s, req(b"GET /far/2"), OK, "GET", "/far/2", 200)
+
+
+# --- several messages in one operation, in several pieces ------------------------
+
+
+def proxied_pipeline(w, c, s, first):
+    """A PROXY header and three requests, read into two vectors."""
+    requests = [req(b"GET /pieces/%d" % i) for i in range(3)]
+    data = PROXY_V1 + b"".join(requests)
+    c.send(data)
+    readv(s, len(data), first(requests))
+    for i in range(3):
+        answer(c, s, OK)
+        w.expect("GET", f"/pieces/{i}", 200, requests[i], OK)
+    turn(w, c, s, req(b"GET /pieces/last"), OK, "GET", "/pieces/last", 200)
+
+
+@shape(hold=True)
+def proxy_and_pipelined_cut_between(w, c, s):
+    proxied_pipeline(w, c, s, lambda r: len(PROXY_V1 + r[0] + r[1]))
+
+
+@shape(hold=True)
+def proxy_and_pipelined_cut_within(w, c, s):
+    proxied_pipeline(w, c, s, lambda r: len(PROXY_V1 + r[0]) + 20)
+
+
+@shape(hold=True)
+def late_body_and_pipelined(w, c, s):
+    head = ask(c, s, req(b"POST /late/0", b"Content-Length: 100"))
+    answer(c, s, OK)
+    w.expect("POST", "/late/0", 200, head + b"x" * 100, OK)
+    requests = [req(b"GET /late/%d" % i) for i in (1, 2, 3)]
+    data = b"x" * 100 + b"".join(requests)
+    c.send(data)
+    readv(s, len(data), 100 + len(requests[0]) + 20)
+    for i in (1, 2, 3):
+        answer(c, s, OK)
+        w.expect("GET", f"/late/{i}", 200, requests[i - 1], OK)
+
+
+@shape(hold=True)
+def proxy_and_long_head_in_pieces(w, c, s):
+    request = req(b"GET /pieces/long", COOKIE)
+    c.send(PROXY_V1 + request)
+    readv(s, len(PROXY_V1 + request), 60, 300)
+    w.expect("GET", "/pieces/long", 200, request, answer(c, s, OK))
+    turn(w, c, s, req(b"GET /pieces/next"), OK, "GET", "/pieces/next", 200)
+
+
+@shape(hold=True)
+def proxy_header_twice(w, c, s):
+    """As a chain of two load balancers makes it, set up wrongly."""
+    ask(c, s, PROXY_V1 + proxy_v2())
+    for i in (1, 2):
+        turn(w, c, s, req(b"GET /twice/%d" % i), OK, "GET", f"/twice/{i}", 200)
+
+
+@shape(hold=True)
+def proxy_2_dropped_in_two(w, c, s):
+    """What is behind its fixed part is thrown away."""
+    header, request = proxy_v2(tlv=100), req(b"GET /dropped/1")
+    c.send(header + request)
+    s.take(16)
+    left = len(header) - 16
+    for n in (50, left - 50):
+        s.sock.recv(n, socket.MSG_TRUNC)
+    s.take(len(request))
+    w.expect("GET", "/dropped/1", 200, request, answer(c, s, OK))
+
+
+@shape(hold=True)
+def proxy_2_in_many_pieces(w, c, s):
+    header, request = proxy_v2(tlv=100), req(b"GET /many/1")
+    c.send(header + request)
+    readv(s, len(header + request), *[9] * 14)
+    w.expect("GET", "/many/1", 200, request, answer(c, s, OK))
+
+
+@shape(hold=True)
+def empty_line_before_any_method(w, c, s):
+    for method in ("DELETE", "PATCH", "OPTIONS", "GET", "DELETE"):
+        request = req(b"%s /blank" % method.encode())
+        ask(c, s, b"\r\n" + request)
+        answer(c, s, OK)
+        w.expect(method, "/blank", 200, None, OK)
