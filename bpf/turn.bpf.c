@@ -575,6 +575,29 @@ static __always_inline bool rt_turn_owed(const struct rt_conn *c)
 	       (c->resp_kind == RT_SIG_RESPONSE && c->resp_row);
 }
 
+/* A head alone was refused, and its client sends the body all the same, with the next request
+ * behind it in one operation: what the body's first bytes look like together with those of that,
+ * as "nullGET /", says less than that a request begins where the body ends. */
+static __noinline bool rt_turn_owed_and_next(struct rt_conn *c, const struct rt_uio *u, u64 n)
+{
+	u64 owed = c->req_whole - c->x.req_bytes, data[2] = {};
+	u32 row;
+
+	if (!u->base || n < owed + RT_SIG_LEN || c->turn != RT_TURN_NONE)
+		return false;
+	if (!rt_uio_peek(data, u)) {
+		row = rt_infer(c, data, RT_SIG_LEN, false);
+		if (row && !rt_row_vague(row))
+			return false;
+	}
+	rt_pieces_begin(c, u, n, owed);
+	if (!rt_stream_piece(c, u) || c->piece_left < RT_SIG_LEN ||
+	    bpf_probe_read_user(data, sizeof(data), (void *)c->piece_at))
+		return false;
+	row = rt_infer(c, data, RT_SIG_LEN, false);
+	return row && !rt_row_vague(row);
+}
+
 /*
  * The answer came before the body was read, and this operation holds what was left of the
  * body and, behind it, the next request: the place is known where the body's length is. This
@@ -674,7 +697,9 @@ static __always_inline u32 rt_turn_go_on(struct rt_conn *c, const struct rt_uio 
 		c->x.req_end = now;
 		return 0;
 	}
-	if (rt_turn_owed(c)) {
+	if (rt_turn_owed(c) ||
+	    (c->x.req_bytes < c->req_whole && c->req_whole != ~0ull &&
+	     rt_turn_owed_and_next(c, u, n))) {
 		c->x.req_bytes += n;
 		c->x.req_end = now;
 	} else if (rt_turn_open(c, u, n, now, dir)) {

@@ -340,6 +340,30 @@ static void test_lost_within_answers(void **state)
 	}
 }
 
+/* `Expect: 100-continue`, and no: the client keeps the body, or sends it all the same. */
+static void test_refused_by_the_head(void **state)
+{
+	static const char put[] = "PUT /4 HTTP/1.1\r\nContent-Length: 9\r\n\r\n";
+	struct fixture *t = *state;
+
+	open_stream(t, S, R1, 1000);
+	asks(t, 1000, R4);
+	answers(t, 2000, A1 A4);
+	lines[0] = '\0';
+	for (int i = 0; i < 2; i++) {
+		asks(t, 3000, put);
+		answers(t, 3500, A4);
+		if (i)
+			asks(t, 3600, "body body");
+		asks(t, 4000, R1);
+		answers(t, 4500, A1);
+	}
+	assert_string_equal(lines, "/4 503 - 38+40 500;/1 200 - 28+40 500;"
+				   "/4 503 - 38+40 500;/1 200 - 28+40 500;");
+	closes(t, S, RT_X_LOCAL_FIN, 5000);
+	assert_conserved(t, 1);
+}
+
 /* Answers to HEAD have no body, also where an empty line precedes the first request. */
 static void test_empty_line_before_head(void **state)
 {
@@ -545,6 +569,7 @@ int main(void)
 		TEST(test_lost_answers),
 		TEST(test_lost_within_answers),
 		TEST(test_empty_line_before_head),
+		TEST(test_refused_by_the_head),
 		TEST(test_lost_requests),
 		TEST(test_lost_in_a_window),
 		TEST(test_lost_end),

@@ -65,6 +65,7 @@ struct stream {
 	bool dead;	/* nothing more is told of it */
 	bool overlaps;	/* its client sends on while answers are owed */
 	bool answered;	/* the last operation was in the response's direction */
+	bool refused;	/* by its head alone: its body may not come */
 	u64 heard;	/* time of the last operation */
 	/* The fixed part of its records, from the kernel. */
 	u64 fixed[offsetof(struct rt_exchange, heads) / 8];
@@ -263,6 +264,33 @@ static void request_bytes(struct rt_streams *all, struct stream *s, struct rt_sl
 
 /* --- responses -------------------------------------------------------------- */
 
+/* Whether the first request is answered by a failure before anything of its body came: the client
+ * may keep that (RFC 9110, 10.1.1). */
+static bool is_refused(const struct stream *s)
+{
+	const struct rt_http1_reader *r = &s->req.reader;
+
+	return s->first == s->reading && s->resp.reader.status >= 300 && r->begun &&
+	       r->fields.has_cl && !r->fields.chunked && r->left == r->fields.length;
+}
+
+/* As the kernel tells requests by their first bytes; by a name, not by a shape alone. */
+static bool begins_request(struct rt_slice in)
+{
+	u64 data[RT_SIG_LEN / 8] = {0};
+	u32 len = in.len < RT_SIG_LEN ? in.len : RT_SIG_LEN;
+
+	memcpy(data, in.p, len);
+	for (u32 i = 0; i < rt_proto_http1.nr_sigs; i++) {
+		const struct rt_sig *sig = &rt_proto_http1.sigs[i];
+
+		if (rt_sig_match(sig, data, len))
+			return sig->kind == RT_SIG_REQUEST &&
+			       !(sig->flags & (RT_SIG_VAGUE | RT_SIG_LEAVE));
+	}
+	return false;
+}
+
 static void response_read(struct rt_streams *all, struct stream *s, enum rt_read what)
 {
 	const struct rt_http1_reader *r = &s->resp.reader;
@@ -278,6 +306,7 @@ static void response_read(struct rt_streams *all, struct stream *s, enum rt_read
 	if (what != RT_READ_END || !s->first || (r->status < 200 && r->status != 101))
 		return;
 	tunnel = r->status == 101 || (s->first->connect && r->status / 100 == 2);
+	s->refused = is_refused(s);
 	tell(all, s, RT_ANSWER_WHOLE, true, NULL);
 	if (tunnel) {
 		evict_all(all, s);
@@ -379,6 +408,15 @@ static struct stream *find(struct rt_streams *all, u64 conn_id, u32 seq)
 	return s;
 }
 
+/* Of one operation; `behind`: it is the first since an answer. */
+static void request_op(struct rt_streams *all, struct stream *s, struct rt_slice in, bool behind)
+{
+	if (s->refused && behind && begins_request(in))
+		rt_http1_reader__init(&s->req.reader, false);
+	s->refused = false;
+	request_bytes(all, s, in, behind);
+}
+
 void rt_streams__chunk(struct rt_streams *all, struct rt_meta *meta, const struct rt_chunk *c,
 		       u32 data_len)
 {
@@ -420,7 +458,7 @@ void rt_streams__chunk(struct rt_streams *all, struct rt_meta *meta, const struc
 	if (data_len && response && !s->resp_lost && !s->dead)
 		response_bytes(all, s, (struct rt_slice){c->data, data_len});
 	else if (data_len && !response && !s->req_lost && !s->dead)
-		request_bytes(all, s, (struct rt_slice){c->data, data_len}, behind);
+		request_op(all, s, (struct rt_slice){c->data, data_len}, behind);
 	if (c->upto > end)
 		gap(all, s, response, c->upto - end);
 	side->pos = c->upto;

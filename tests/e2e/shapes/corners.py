@@ -125,6 +125,34 @@ def long_head_refused_in_mid_body(w, c, s):
     turn(w, c, s, req(b"GET /far/2"), OK, "GET", "/far/2", 200)
 
 
+@shape(hold=True)
+def refused_by_the_head(w, c, s):
+    """The body comes all the same, with the next request; or does not."""
+    for body in (b"{}", b"null", b"[]", b"token", b"x" * 40):
+        head = req(b"POST /refused/1", b"Content-Length: %d" % len(body))
+        no = resp(b"401 Unauthorized", body=b"who?")
+        then = req(b"GET /refused/2")
+        ask(c, s, head)
+        answer(c, s, no)
+        ask(c, s, body + then)
+        w.expect("POST", "/refused/1", 401, head + body, no)
+        w.expect("GET", "/refused/2", 200, then, answer(c, s, OK))
+        turn(w, c, s, head, no, "POST", "/refused/1", 401)
+        turn(w, c, s, then, OK, "GET", "/refused/2", 200)
+
+
+@shape(hold=True)
+def pipelined_and_refused_by_the_head(w, c, s):
+    first, second = req(b"GET /refused/1"), req(b"GET /refused/2")
+    ask(c, s, first + second)
+    w.expect("GET", "/refused/1", 200, first, answer(c, s, OK))
+    w.expect("GET", "/refused/2", 200, second, answer(c, s, OK))
+    head = ask(c, s, req(b"PUT /refused/3", b"Content-Length: 9", b"Expect: 100-continue"))
+    w.expect("PUT", "/refused/3", 417, head, answer(c, s, resp(b"417 Expectation Failed")))
+    for i in (4, 5):
+        turn(w, c, s, req(b"GET /refused/%d" % i), OK, "GET", f"/refused/{i}", 200)
+
+
 # --- several messages in one operation, in several pieces ------------------------
 
 
