@@ -5,7 +5,7 @@ import os
 import socket
 
 from proxy_header import PROXY_V1, proxy_v2
-from script import LOOKS_HTTP, OK, answer, ask, req, resp, shape, turn
+from script import CHUNKED, LOOKS_HTTP, OK, answer, ask, chunked, req, resp, shape, turn
 
 NO = resp(b"404 Not Found", body=b"no")
 COOKIE = b"Cookie: " + b"c" * 700
@@ -151,6 +151,18 @@ def pipelined_and_refused_by_the_head(w, c, s):
     w.expect("PUT", "/refused/3", 417, head, answer(c, s, resp(b"417 Expectation Failed")))
     for i in (4, 5):
         turn(w, c, s, req(b"GET /refused/%d" % i), OK, "GET", f"/refused/{i}", 200)
+
+
+# --- chunked answers with trailers that nobody announced -------------------------
+
+TRAILERS = chunked(b"data" * 300, trailers=b"X-Sum: 12\r\n")
+
+
+@shape()
+def trailers_unannounced_and_next(w, c, s):
+    response = resp(b"200 OK", CHUNKED, body=TRAILERS, length=False)
+    turn(w, c, s, req(b"GET /trailers/2"), response, "GET", "/trailers/2", 200)
+    turn(w, c, s, req(b"GET /trailers/3"), OK, "GET", "/trailers/3", 200)
 
 
 # --- several messages in one operation, in several pieces ------------------------
