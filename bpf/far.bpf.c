@@ -121,32 +121,38 @@ static __always_inline void rt_far_begin(struct rt_conn *c, const struct rt_uio 
 		x->flags &= ~RT_X_RESP_CUT;
 }
 
-int RT_FN(rt_far_interim)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now)
+/* Behind what is kept of an interim response: where it ends; ~0: not in this operation. */
+static __always_inline u64 rt_far_interim_end(struct rt_conn *c, const struct rt_uio *u, u64 n)
 {
-	u64 whole, body, before, end, w;
-	u32 at;
+	u64 whole = c->req_whole, body = c->far_body, before = c->x.resp_bytes - n, end, w;
+	u32 at = c->x.req_len + c->x.resp_len - 8;
 
-	if (!c || !u)
-		return 0;
-	whole = c->req_whole;
-	body = c->far_body;
-	before = c->x.resp_bytes - n;
-	at = c->x.req_len + c->x.resp_len - 8;
-	if (!u->base || c->x.resp_len != RT_RESP_HEAD_MAX || at > RT_HEADS_MAX - 8)
-		return 0;
+	if (c->x.resp_len != RT_RESP_HEAD_MAX || at > RT_REQ_HEAD_MAX + RT_RESP_HEAD_MAX - 8)
+		return ~0ull;
 	/* As of a request's head, whose end is told in req_whole. */
 	w = *(const u64 *)(c->x.heads + at);
 	c->lf_before = rt_bytes_equal(w, BYTES('\n'));
 	c->cr_before = rt_bytes_equal(w, BYTES('\r'));
 	c->far = 1;
-	c->far_pos = before > RT_RESP_HEAD_MAX ? before : RT_RESP_HEAD_MAX;
+	c->far_pos = c->x.interim_bytes + RT_RESP_HEAD_MAX;
+	if (c->far_pos < before)
+		c->far_pos = before;
 	c->far_body = 0;
 	c->req_whole = ~0ull;
 	rt_far_scan(c, u, n, before);
 	end = c->req_whole;
 	c->req_whole = whole;
 	c->far_body = body;
-	if (end >= c->x.resp_bytes)
+	return end;
+}
+
+int RT_FN(rt_far_interim)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now, u64 end)
+{
+	if (!c || !u || !u->base)
+		return 0;
+	if (!end)
+		end = rt_far_interim_end(c, u, n);
+	if (end >= c->x.resp_bytes || end < c->x.resp_bytes - n)
 		return 0;
 	rt_far_begin(c, u, n, end, now);
 	return 1;

@@ -260,7 +260,7 @@ static __noinline bool rt_turn_mixed(struct rt_conn *c)
 	c->io_pos = from;
 	ends = rt_walk_lines(c, to);
 	c->req_whole = whole;
-	return ends && c->io_pos < to;
+	return ends && (c->io_pos < to || (c->x.flags & RT_X_RESP_CUT));
 }
 
 /* The row that fits a response's first bytes, plus one; 0: none. */
@@ -274,17 +274,26 @@ static __noinline u32 rt_turn_resp_row(struct rt_conn *c, u64 d0, u64 d1, u32 ha
 	return row;
 }
 
-/* It is interim, and longer than what is kept: the final one may begin in this operation. */
-static __noinline int rt_turn_far_interim(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now)
+/* It is interim, and more than is kept: what follows it in this operation may be out of sight.
+ * `mixed`: something does, from io_pos of the heads on. Returns 1 when the response began anew. */
+int RT_FN_APART(rt_turn_far_interim)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now,
+				     u32 mixed)
 {
-	struct rt_exchange *x = &c->x;
-	u32 row, off = x->req_len;
+	struct rt_exchange *x;
+	u32 row, off;
+	u64 end = 0;
 
-	if (!rt_far_interim(c, u, n, now) || off > RT_REQ_HEAD_MAX)
+	if (!c || !u)
+		return 0;
+	x = &c->x;
+	off = x->req_len;
+	if (mixed)
+		end = x->interim_bytes + c->io_pos - off;
+	if (!rt_far_interim(c, u, n, now, end) || off > RT_REQ_HEAD_MAX)
 		return 0;
 	row = rt_turn_resp_row(c, *(u64 *)(x->heads + off), *(u64 *)(x->heads + off + 8), x->resp_len);
 	c->resp_kind = row ? rt_cfg.resp_sigs[rt_row_index(row)].kind : RT_SIG_NONE;
-	return 0;
+	return 1;
 }
 
 /* Decides what the response turn is, from its captured head. Returns the row's flags. */
@@ -355,10 +364,14 @@ int RT_FN_HOT(rt_turn_response_bytes)(struct rt_conn *c, const struct rt_uio *u,
 		flags = rt_turn_classify(c, data, x->resp_len);
 	}
 	if (c->resp_kind == RT_SIG_INTERIM) {
-		if (rt_turn_mixed(c))
+		bool mixed = rt_turn_mixed(c);
+
+		if (mixed)
 			c->resp_kind = RT_RESP_MIXED;
-		else if (x->flags & RT_X_RESP_CUT)
-			rt_turn_far_interim(c, u, n, now);
+		/* Not in there: calls cannot go deeper on Linux 5.10. */
+		if ((x->flags & RT_X_RESP_CUT) && rt_turn_far_interim(c, u, n, now, mixed) &&
+		    c->resp_kind == RT_SIG_INTERIM && rt_turn_mixed(c))
+			c->resp_kind = RT_RESP_MIXED;
 	}
 	if ((flags & RT_SIG_UPGRADE) || (c->tunnel && (flags & RT_SIG_SUCCESS))) {
 		x->flags |= RT_X_UPGRADED;

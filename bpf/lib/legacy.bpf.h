@@ -37,6 +37,7 @@
 	UIO(rt_turn_request_bytes, (, u64 n, u64 now), (, n, now))                      \
 	UIO(rt_turn_response_bytes, (, u64 n, u64 now), (, n, now))                     \
 	UIO(rt_turn_open, (, u64 n, u64 now, u32 dir), (, n, now, dir))                 \
+	UIO(rt_turn_far_interim, (, u64 n, u64 now, u32 mixed), (, n, now, mixed))      \
 	FN(rt_turn_same, (), ())                                                        \
 	UIO(rt_turn_split, (, u64 n), (, n))                                            \
 	UIO(rt_on_data, (, u64 n, u32 dir), (, n, dir))                                 \
@@ -64,7 +65,7 @@
 	FN(rt_far_word, (, u32 i, u32 len), (, i, len))                                 \
 	UIO(rt_far_piece, (), ())                                                       \
 	UIO(rt_far_scan, (, u64 n, u64 before), (, n, before))                          \
-	UIO(rt_far_interim, (, u64 n, u64 now), (, n, now))
+	UIO(rt_far_interim, (, u64 n, u64 now, u64 end), (, n, now, end))
 
 #define RT_LEGACY_ROUTE(FN, UIO)                                                        \
 	FN(rt_walk_path, (), ())                                                        \

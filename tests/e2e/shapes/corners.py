@@ -76,6 +76,35 @@ def long_hints_and_close(w, c, s):
     w.expect("GET", "/hints/close", 404, request, NO)
 
 
+@shape(hold=True)
+def long_hints_behind_a_long_head(w, c, s):
+    for i in range(2):
+        request = ask(c, s, req(b"GET /hints/%d" % i, COOKIE))
+        answer(c, s, HINTS + NO)
+        w.expect("GET", f"/hints/{i}", 404, request, NO)
+
+
+@shape(hold=True)
+def two_hints_at_once(w, c, s):
+    """Each is kept whole, but not what is behind the second."""
+    hints = b"HTTP/1.1 103 Early Hints\r\n" + LINK * 2 + b"\r\n"
+    for i in range(2):
+        request = ask(c, s, req(b"GET /hints/%d" % i))
+        answer(c, s, hints + hints + NO)
+        w.expect("GET", f"/hints/{i}", 404, request, NO)
+
+
+@shape(hold=True)
+def hints_that_just_fit(w, c, s):
+    """The final status line is cut by the end of what is kept, at each of its bytes."""
+    for n in range(490, 520):
+        hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a>"
+        hints += b"x" * (n - len(hints) - 4) + b"\r\n\r\n"
+        request = ask(c, s, req(b"GET /hints/fit"))
+        answer(c, s, hints + NO)
+        w.expect("GET", "/hints/fit", 404, request, NO)
+
+
 # --- heads of requests that are ------------------------------------------------
 
 
