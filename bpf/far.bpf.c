@@ -98,9 +98,10 @@ int RT_FN(rt_far_scan)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 bef
 	return 0;
 }
 
-/* Its bytes are none of the next head's: begins the response anew with those from `end` on. */
-static __always_inline void rt_far_begin(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 end,
-					 u64 now)
+/* Begins the response anew with the operation's bytes from `end` on, those of one piece. `few`:
+ * not with fewer than a head may have. */
+static __always_inline int rt_far_begin(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 end,
+					u64 now, bool few)
 {
 	struct rt_exchange *x = &c->x;
 	u64 left = x->resp_bytes - end;
@@ -108,7 +109,9 @@ static __always_inline void rt_far_begin(struct rt_conn *c, const struct rt_uio 
 
 	rt_pieces_begin(c, u, n, n - left);
 	if (!rt_stream_piece(c, u))
-		return;
+		return 0;
+	if (few && c->piece_left < left && c->piece_left < RT_RESP_HEAD_MAX)
+		return 0;
 	next.base = c->piece_at;
 	if (left > c->piece_left)
 		left = c->piece_left;
@@ -119,6 +122,7 @@ static __always_inline void rt_far_begin(struct rt_conn *c, const struct rt_uio 
 				  left);
 	if (x->resp_bytes - end <= x->resp_len)
 		x->flags &= ~RT_X_RESP_CUT;
+	return 1;
 }
 
 /* Behind what is kept of an interim response: where it ends; ~0: not in this operation. */
@@ -129,14 +133,18 @@ static __always_inline u64 rt_far_interim_end(struct rt_conn *c, const struct rt
 
 	if (c->x.resp_len != RT_RESP_HEAD_MAX || at > RT_REQ_HEAD_MAX + RT_RESP_HEAD_MAX - 8)
 		return ~0ull;
-	/* As of a request's head, whose end is told in req_whole. */
-	w = *(const u64 *)(c->x.heads + at);
-	c->lf_before = rt_bytes_equal(w, BYTES('\n'));
-	c->cr_before = rt_bytes_equal(w, BYTES('\r'));
-	c->far = 1;
-	c->far_pos = c->x.interim_bytes + RT_RESP_HEAD_MAX;
-	if (c->far_pos < before)
+	/* As of a request's head, whose end is told in req_whole. Goes on where the operation before
+	 * ended, if that was looked through to its end. */
+	if (before <= c->x.interim_bytes + RT_RESP_HEAD_MAX) {
+		w = *(const u64 *)(c->x.heads + at);
+		c->lf_before = rt_bytes_equal(w, BYTES('\n'));
+		c->cr_before = rt_bytes_equal(w, BYTES('\r'));
+		c->far_pos = c->x.interim_bytes + RT_RESP_HEAD_MAX;
+	} else if (!c->far || c->far_pos != before) {
+		c->lf_before = c->cr_before = 0;
 		c->far_pos = before;
+	}
+	c->far = 1;
 	c->far_body = 0;
 	c->req_whole = ~0ull;
 	rt_far_scan(c, u, n, before);
@@ -148,14 +156,16 @@ static __always_inline u64 rt_far_interim_end(struct rt_conn *c, const struct rt
 
 int RT_FN(rt_far_interim)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now, u64 end)
 {
+	bool known = end;
+
 	if (!c || !u || !u->base)
 		return 0;
-	if (!end)
+	if (!known)
 		end = rt_far_interim_end(c, u, n);
 	if (end >= c->x.resp_bytes || end < c->x.resp_bytes - n)
 		return 0;
-	rt_far_begin(c, u, n, end, now);
-	return 1;
+	/* Where its end is known, what is kept shows something of the next one already. */
+	return rt_far_begin(c, u, n, end, now, known);
 }
 
 #ifdef RT_LEGACY

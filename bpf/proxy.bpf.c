@@ -80,9 +80,9 @@ int RT_FN(rt_proxy_skip)(struct rt_conn *c, const struct rt_uio *u, u64 n)
 			return 0;
 		rt_pieces_begin(c, u, n, own);
 	}
-	c->phase = RT_PHASE_IDLE;
-	c->turn = RT_TURN_NONE;
 	/* A line without an end is no header. */
+	c->phase = RT_PHASE_IDLE;
+	c->turn = c->proxy_line ? RT_TURN_UNKNOWN : RT_TURN_NONE;
 	return !c->proxy_line && rt_stream_piece(c, u) ? c->io_left : 0;
 }
 

@@ -235,6 +235,7 @@ static __noinline int rt_turn_behind_interim(struct rt_conn *c, const struct rt_
 	if (rt_uio_peek(data, u) || !rt_infer(c, data, RT_SIG_LEN, true))
 		return 0;
 	x->flags |= RT_X_INTERIM;
+	x->flags &= ~RT_X_RESP_CUT;
 	x->interim_bytes = x->resp_bytes;
 	x->resp_len = 0;
 	x->resp_start = 0;
@@ -275,7 +276,10 @@ static __noinline u32 rt_turn_resp_row(struct rt_conn *c, u64 d0, u64 d1, u32 ha
 }
 
 /* It is interim, and more than is kept: what follows it in this operation may be out of sight.
- * `mixed`: something does, from io_pos of the heads on. Returns 1 when the response began anew. */
+ * `mixed`: something does, from io_pos of the heads on. Returns 0, or when the response began
+ * anew RT_ANEW and the flags of its row. */
+#define RT_ANEW 0x100
+
 int RT_FN_APART(rt_turn_far_interim)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now,
 				     u32 mixed)
 {
@@ -292,8 +296,12 @@ int RT_FN_APART(rt_turn_far_interim)(struct rt_conn *c, const struct rt_uio *u, 
 	if (!rt_far_interim(c, u, n, now, end) || off > RT_REQ_HEAD_MAX)
 		return 0;
 	row = rt_turn_resp_row(c, *(u64 *)(x->heads + off), *(u64 *)(x->heads + off + 8), x->resp_len);
-	c->resp_kind = row ? rt_cfg.resp_sigs[rt_row_index(row)].kind : RT_SIG_NONE;
-	return 1;
+	if (!row) {
+		c->resp_kind = RT_SIG_NONE;
+		return RT_ANEW;
+	}
+	c->resp_kind = rt_cfg.resp_sigs[rt_row_index(row)].kind;
+	return RT_ANEW | rt_cfg.resp_sigs[rt_row_index(row)].flags;
 }
 
 /* Decides what the response turn is, from its captured head. Returns the row's flags. */
@@ -365,12 +373,16 @@ int RT_FN_HOT(rt_turn_response_bytes)(struct rt_conn *c, const struct rt_uio *u,
 	}
 	if (c->resp_kind == RT_SIG_INTERIM) {
 		bool mixed = rt_turn_mixed(c);
+		u32 anew = 0;
 
 		if (mixed)
 			c->resp_kind = RT_RESP_MIXED;
-		/* Not in there: calls cannot go deeper on Linux 5.10. */
-		if ((x->flags & RT_X_RESP_CUT) && rt_turn_far_interim(c, u, n, now, mixed) &&
-		    c->resp_kind == RT_SIG_INTERIM && rt_turn_mixed(c))
+		if (x->flags & RT_X_RESP_CUT)
+			anew = rt_turn_far_interim(c, u, n, now, mixed);
+		if (anew)
+			flags = anew;
+		/* Asked here and not in there: calls cannot go deeper on Linux 5.10. */
+		if (anew && c->resp_kind == RT_SIG_INTERIM && rt_turn_mixed(c))
 			c->resp_kind = RT_RESP_MIXED;
 	}
 	if ((flags & RT_SIG_UPGRADE) || (c->tunnel && (flags & RT_SIG_SUCCESS))) {
@@ -734,7 +746,8 @@ static __always_inline void rt_on_data_locked(struct rt_conn *c, const struct rt
 		excess = rt_turn_go_on(c, u, n, now, dir);
 	if (excess)
 		rt_turn_behind(c, u, excess, now, dir);
-	/* A second header in one operation: nobody but the next one can be what it is for. */
+	/* A second header behind the first in one operation is dropped; the next operation is looked
+	 * at afresh. */
 	if (excess && c->phase == RT_PHASE_PROXY) {
 		c->phase = RT_PHASE_IDLE;
 		c->turn = RT_TURN_NONE;

@@ -21,7 +21,7 @@ int rt_stream_piece(struct rt_conn *c, const struct rt_uio *u);
  * far.bpf.c. */
 int rt_far_scan(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 before);
 
-/* The same of an interim response, unless its `end` is known, which is not 0 then. Returns 1 when
+/* The same of an interim response; `end`: where it ends, if that is known, else 0. Returns 1 when
  * another one follows in this operation: the response begins anew with it. */
 int rt_far_interim(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now, u64 end);
 

@@ -48,7 +48,7 @@ enum rt_xflag {
 	RT_X_REQ_CUT = 1 << 8,	  /* the request turn is longer than its captured head */
 	RT_X_RESP_CUT = 1 << 9,	  /* the response turn is longer than its captured head */
 	RT_X_UPGRADED = 1 << 10,  /* the socket left this protocol (101, CONNECT); nothing follows */
-	RT_X_INTERIM = 1 << 11,	  /* at least one interim (1xx) response came in a turn of its own */
+	RT_X_INTERIM = 1 << 11,	  /* interim (1xx) responses came before what is kept */
 	RT_X_REQ_BLIND = 1 << 12, /* some request bytes had no readable buffer (sendfile, io_uring) */
 	RT_X_RESP_BLIND = 1 << 13,/* the same for the response: the tail may be stale */
 	RT_X_LONG_IDLE = 1 << 15, /* with RT_X_IDLE: silent for long, for the second report */
@@ -102,7 +102,7 @@ struct rt_exchange {
 
 	u16 req_len;
 	u16 resp_len;
-	u32 interim_bytes; /* bytes of interim responses that came in turns of their own */
+	u32 interim_bytes; /* bytes of interim responses before what is kept */
 
 	u8 heads[RT_REQ_HEAD_MAX + RT_RESP_HEAD_MAX];
 };

@@ -8,8 +8,6 @@ request. The servers' own logs say what was served, and that the header came
 
 import collections
 
-import pytest
-
 from lib.util import need, wait_until
 
 VERSIONS = {"send-proxy": 0, "send-proxy-v2": 1}

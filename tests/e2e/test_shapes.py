@@ -123,7 +123,8 @@ def differences(want, have, role, elapsed_ns):
     longest = want.get("max_duration_ns", elapsed_ns)
     duration = have["duration_ns"]
     check("duration_ns", f"{shortest}..{longest}", shortest <= duration <= longest)
-    check("ttfb_ns", f"0..{duration}", 0 <= have["ttfb_ns"] <= duration)
+    least = want.get("min_ttfb_ns", 0)
+    check("ttfb_ns", f"{least}..{duration}", least <= have["ttfb_ns"] <= duration)
     return wrong
 
 

@@ -93,6 +93,8 @@ static const struct {
 	{"node", "node /srv/shop/server.js", "/", "server"},
 	{"node", "node /srv/shop/index.js", "/", "shop"},
 	{"node", "node says hello", "/", ""},
+	{"node", "node /srv/shop/server.js (worker 17)", "/", ""},
+	{"node", "node /srv/shop/server.js [shop]", "/", "shop"},
 
 	{"java", "java|-jar|shop.jar", "/", "shop"},
 	{"java", "java|-Xmx1g|-Da=b|-jar|/opt/shop-1.2.3.jar|--server.port=80", "/", "shop"},
@@ -146,6 +148,8 @@ static const struct {
 	{"deno", "deno|run|--allow-net|-c|deno.json|server.ts", "/", "server"},
 	{"deno", "deno|eval|1", "/", ""},
 	{"deno", "deno|serve|--port|8080|server.ts", "/", "server"},
+	{"deno", "deno|run|--env-file|server.ts|prod", "/", "server"},
+	{"bun", "bun|--config|server.ts", "/", "server"},
 	{"bun", "bun|--port|3000|server.ts", "/", "server"},
 	{"bun", "bun|run|--watch|server.ts", "/", "server"},
 	{"bun", "bun|server.tsx", "/", "server"},

@@ -92,14 +92,14 @@ static const struct interp interps[] = {
 	 .value = "cL",
 	 .rest = "r",
 	 .value_words = " --config --import-map --log-level --location --cert --seed --lock "
-			"--port --host --ext --preload --env-file ",
+			"--port --host --ext --preload ",
 	 .subcommands = " run serve ",
 	 .eval_commands = " eval repl task test bench compile "},
 	{.names = " bun ",
 	 .eval = "ep",
 	 .value = "rF",
 	 .eval_words = " --eval --print ",
-	 .value_words = " --preload --cwd --filter --require --port --config --env-file --define "
+	 .value_words = " --preload --cwd --filter --require --port --env-file --define "
 			"--loader --tsconfig-override ",
 	 .subcommands = " run ",
 	 .eval_commands = " test build install x repl "},
@@ -431,7 +431,8 @@ static bool name_of_title(const struct interp *it, const char *title, const char
 	size_t first = strcspn(title, " ");
 	char app[RT_SERVICE_MAX];
 
-	if (title[first + 1] == '/' && in_list(it->names, title, first))
+	if (title[first + 1] == '/' && !strchr(title + first + 1, ' ') &&
+	    in_list(it->names, title, first))
 		return name_of_script(title + first + 1, cwd, out);
 	if (!open || open == title || open[-1] != ' ' || title[len - 1] != ']' || strchr(open, ' '))
 		return false;

@@ -31,7 +31,9 @@
 #define META_CHECKS 32
 /* Entries looked at for an ended one before the oldest goes. */
 #define META_EVICT_SCAN	 64
-#define META_CMDLINE_MAX 32768
+/* Of a command line, what is kept: of a long one only where rules ask for it. */
+#define META_CMDLINE_MAX  4096
+#define META_CMDLINE_LONG 32768
 /* Cgroups remembered, for processes that are gone before /proc can be asked. */
 #define META_CGROUPS 256
 /* Parents asked for the name of a worker. */
@@ -255,19 +257,27 @@ static const char *keep(char **at, const char *s)
 }
 
 /* Arguments joined by spaces; trailing NULs, left by a rewritten title, are dropped. */
-static const char *keep_cmdline(char **at, struct rt_slice args)
+static const char *keep_cmdline(char **at, struct rt_slice args, u32 max)
 {
 	char *p = *at;
 
 	while (args.len && !args.p[args.len - 1])
 		args.len--;
-	if (args.len > META_CMDLINE_MAX)
-		args.len = META_CMDLINE_MAX;
+	if (args.len > max)
+		args.len = max;
 	for (u32 i = 0; i < args.len; i++)
 		p[i] = args.p[i] ? (char)args.p[i] : ' ';
 	p[args.len] = '\0';
 	*at += args.len + 1;
 	return p;
+}
+
+static u32 cmdline_max(const struct rt_meta *m)
+{
+	for (size_t i = 0; i < m->cfg->nr_services; i++)
+		if (m->cfg->services[i].cmdline)
+			return META_CMDLINE_LONG;
+	return META_CMDLINE_MAX;
 }
 
 static void make_room(struct rt_meta *m)
@@ -300,7 +310,7 @@ static struct entry *add(struct rt_meta *m, const struct facts *f)
 				      .cwd = f->cwd};
 	struct entry *e = find(m, f->pid);
 	struct rt_service_name name;
-	size_t args = f->args.len < META_CMDLINE_MAX ? f->args.len : META_CMDLINE_MAX;
+	u32 max = cmdline_max(m), args = f->args.len < max ? f->args.len : max;
 	char *at;
 
 	if (e)
@@ -323,7 +333,7 @@ static struct entry *add(struct rt_meta *m, const struct facts *f)
 	e->p.start_ns = f->start_ns;
 	e->p.executable = keep(&at, f->executable);
 	e->p.exe_path = keep(&at, f->exe_path);
-	e->p.cmdline = keep_cmdline(&at, f->args);
+	e->p.cmdline = keep_cmdline(&at, f->args, max);
 	e->p.container_id = keep(&at, f->cgroup.container_id);
 	e->p.unit = keep(&at, f->cgroup.unit);
 	e->p.service_namespace = keep(&at, name.service_namespace);
@@ -472,7 +482,7 @@ void rt_meta__on_proc(struct rt_meta *m, const struct rt_proc_event *ev)
 	 * that ends, /proc knows. */
 	f.args_whole = args_len && args_len < RT_PROC_ARGS_MAX && !ev->args[args_len - 1];
 	f.env_whole = env_len && env_len < RT_PROC_ENV_MAX;
-	/* Nor does what stands behind its last NUL mean anything: blanks, mostly. */
+	/* What stands behind the last NUL is left over from before the title: mostly blanks. */
 	if (args_len == RT_PROC_ARGS_MAX || whole_args(ev->args, args_len))
 		args_len = (u32)whole_args(ev->args, args_len);
 	copy_field(exe, sizeof(exe), ev->exe, sizeof(ev->exe));

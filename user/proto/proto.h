@@ -36,7 +36,7 @@ struct rt_view {
 	struct rt_slice tail; /* last bytes of the response turn (up to RT_TAIL_MAX) */
 	u64 req_bytes;	      /* whole length of the request turn */
 	u64 resp_bytes;	      /* whole length of the response turn, interim turns included */
-	u64 interim_bytes;    /* of these, bytes of interim responses in turns of their own */
+	u64 interim_bytes;    /* of these, bytes of interim responses before `resp` */
 	bool resp_blind;      /* bytes came after the tail that nobody could read */
 };
 

@@ -15,7 +15,7 @@
 struct counted {
 	struct slot slot; /* its key's route is ours */
 	struct rt_process process;
-	char *texts[7]; /* owned; what the two point to */
+	char *texts[6]; /* owned; what the two point to */
 };
 
 static void counted_free(void *what)
@@ -40,7 +40,6 @@ static void *counted_new(void *ctx)
 		&c->slot.key.route,
 		&c->process.executable,
 		&c->process.exe_path,
-		&c->process.cmdline,
 		&c->process.container_id,
 		&c->process.service,
 		&c->process.service_namespace,
@@ -51,7 +50,7 @@ static void *counted_new(void *ctx)
 		return NULL;
 	c->slot = *m->slot;
 	c->process = *m->process;
-	c->process.unit = "";
+	c->process.cmdline = c->process.unit = "";
 	for (size_t i = 0; i < RT_ARRAY_SIZE(fields); i++) {
 		c->texts[i] = strdup(*fields[i]);
 		if (!c->texts[i]) {

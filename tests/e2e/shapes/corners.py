@@ -3,6 +3,7 @@
 
 import os
 import socket
+import time
 
 from proxy_header import PROXY_V1, proxy_v2
 from script import CHUNKED, LOOKS_HTTP, OK, answer, ask, chunked, req, resp, shape, turn
@@ -51,7 +52,7 @@ def long_hints_read_at_once(w, c, s):
 
 @shape(hold=True)
 def long_hints_cut_anywhere(w, c, s):
-    for cut in range(500, len(HINTS), 13):
+    for cut in (*range(500, len(HINTS), 13), *range(len(HINTS) - 5, len(HINTS))):
         request = ask(c, s, req(b"GET /hints/cut"))
         answer(c, s, HINTS[:cut])
         answer(c, s, HINTS[cut:] + NO)
@@ -74,6 +75,60 @@ def long_hints_and_close(w, c, s):
     s.close()
     c.end_of_stream()
     w.expect("GET", "/hints/close", 404, request, NO)
+
+
+@shape(hold=True)
+def long_hints_in_three(w, c, s):
+    """Each part but the first and the last begins and ends behind what is kept."""
+    for first, second in ((520, 600), (512, len(HINTS) - 1), (600, len(HINTS) - 2)):
+        request = ask(c, s, req(b"GET /hints/three"))
+        answer(c, s, HINTS[:first])
+        answer(c, s, HINTS[first:second])
+        answer(c, s, HINTS[second:] + NO)
+        w.expect("GET", "/hints/three", 404, request, NO)
+
+
+@shape(hold=True)
+def long_hints_then_short_ones(w, c, s):
+    """In operations of their own: the final one's first byte counts."""
+    request = ask(c, s, req(b"GET /hints/more"))
+    answer(c, s, HINTS)
+    answer(c, s, b"HTTP/1.1 103 Early Hints\r\n" + LINK + b"\r\n")
+    time.sleep(0.2)
+    w.expect("GET", "/hints/more", 404, request, answer(c, s, NO), min_ttfb_ns=200_000_000)
+    turn(w, c, s, req(b"GET /hints/next"), OK, "GET", "/hints/next", 200)
+
+
+@shape(hold=True)
+def long_hints_then_continue(w, c, s):
+    """What is sent then is the body, whatever it looks like."""
+    head = ask(c, s, req(b"PUT /hints/up", b"Content-Length: %d" % len(LOOKS_HTTP)))
+    answer(c, s, HINTS)
+    answer(c, s, b"HTTP/1.1 100 Continue\r\n\r\n")
+    ask(c, s, LOOKS_HTTP)
+    w.expect("PUT", "/hints/up", 404, head + LOOKS_HTTP, answer(c, s, NO))
+    turn(w, c, s, req(b"GET /hints/next"), OK, "GET", "/hints/next", 200)
+
+
+@shape(hold=True)
+def continue_and_final_in_pieces(w, c, s):
+    """More than is kept, the final head in two entries of a writev."""
+    final = resp(b"404 Not Found", body=b"n" * 900)
+    request = ask(c, s, req(b"POST /hints/pieces", body=b"early"))
+    s.writev(b"HTTP/1.1 100 Continue\r\n\r\n", final[:9], final[9:24], final[24:])
+    c.take(25 + len(final))
+    w.expect("POST", "/hints/pieces", 404, request, final)
+
+
+@shape()
+def hints_and_upgrade(w, c, s):
+    """Behind a 101 it is another protocol."""
+    head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: chat\r\n\r\n"
+    request = ask(c, s, req(b"GET /hints/chat", b"Upgrade: chat", b"Connection: upgrade"))
+    answer(c, s, HINTS + head)
+    w.expect("GET", "/hints/chat", 101, request, head)
+    ask(c, s, LOOKS_HTTP)
+    answer(c, s, OK)
 
 
 @shape(hold=True)

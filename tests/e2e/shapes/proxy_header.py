@@ -145,5 +145,5 @@ def proxy_of_a_line_without_end(w, c, s):
     """Longer than any header: no header, and what follows it no request, until an answer."""
     ask(c, s, b"PROXY " + b"x" * 200)
     ask(c, s, LOOKS_HTTP)
-    answer(c, s, b"what?\n")
+    answer(c, s, b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
     turn(w, c, s, req(b"GET /proxy/20"), OK, "GET", "/proxy/20", 200)
