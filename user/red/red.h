@@ -59,7 +59,8 @@ int rt_red__count_in_kernel(struct rt_red *red, const struct rt_learn_ops *ops, 
 int rt_red__sample(struct rt_red *red, u64 slow_ns, const struct rt_samplers *where);
 /* Registry lock held. Whether this one, behind its rt_red__record(), is to be told of. */
 bool rt_red__sampled(struct rt_red *red, const struct rt_finished *f, u64 now);
-/* The route of a finished exchange: what a process serves and what it calls have names of their own. */
+/* The route of a finished exchange: what a process serves and what it calls have names of
+ * their own. */
 const char *rt_red__route_of(struct rt_routes *routes, const struct rt_finished *f);
 /* Registry lock held. The route of one that the kernel has counted and sampled. */
 const char *rt_red__route(struct rt_red *red, const struct rt_finished *f);
