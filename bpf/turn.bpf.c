@@ -474,10 +474,24 @@ static __always_inline bool rt_turn_known(const struct rt_conn *c)
 	return c->phase == RT_PHASE_RESP || c->x.seq;
 }
 
-/* The bytes that are there so far are none: too few of them, or no request. */
+/* The bytes that are there so far are none: too few of them, or no request, whatever row they
+ * match; 0: none. */
 static __noinline int rt_turn_no_request(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now,
-					 bool busy)
+					 u32 row)
 {
+	bool busy = c->phase == RT_PHASE_RESP;
+	u8 kind = row ? rt_cfg.req_sigs[rt_row_index(row)].kind : RT_SIG_NONE;
+
+	if (kind == RT_SIG_PROXY && !rt_turn_known(c)) {
+		rt_proxy_enter(c, row);
+		return 0;
+	}
+	/* Encrypted from the start, or another protocol by its preface. */
+	if (kind != RT_SIG_NONE && kind != RT_SIG_PROXY && !busy) {
+		c->phase = RT_PHASE_LEFT;
+		c->opaque = kind == RT_SIG_OPAQUE;
+		return 0;
+	}
 	c->turn_bytes += n;
 	c->fresh = 0;
 	if (c->probe_len < RT_SIG_LEN && u->base)
@@ -506,12 +520,9 @@ static __noinline int rt_turn_no_request(struct rt_conn *c, const struct rt_uio 
 int RT_FN(rt_turn_open)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now, u32 dir)
 {
 	u32 had, row;
-	bool busy;
-	u8 kind;
 
 	if (!c || !u)
 		return 0;
-	busy = c->phase == RT_PHASE_RESP;
 	had = c->probe_len;
 	/* After a response, what was no request was a late part of the body. */
 	if (c->turn == RT_TURN_NONE || c->turn_dir != dir ||
@@ -530,7 +541,7 @@ int RT_FN(rt_turn_open)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 no
 	c->probe_len = had + rt_uio_probe(c, had, u, n);
 
 	/* Clients mostly ask the same again. */
-	c->same = busy && !had ? rt_turn_same(c) : RT_SAME_NONE;
+	c->same = c->phase == RT_PHASE_RESP && !had ? rt_turn_same(c) : RT_SAME_NONE;
 	if (c->same == RT_SAME_ALL || rt_infer_again(c->probe, c->probe_len, c->req_row))
 		row = c->req_row;
 	else
@@ -546,9 +557,8 @@ int RT_FN(rt_turn_open)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 no
 	if (row) {
 		const struct rt_sig *sig = &rt_cfg.req_sigs[rt_row_index(row)];
 
-		kind = sig->kind;
-		if (kind == RT_SIG_REQUEST && !(sig->flags & RT_SIG_LEAVE)) {
-			if (busy) {
+		if (sig->kind == RT_SIG_REQUEST && !(sig->flags & RT_SIG_LEAVE)) {
+			if (c->phase == RT_PHASE_RESP) {
 				/* The client was content, so how the response was
 				 * framed does not matter: its status line will do. */
 				if (c->resp_kind == RT_SIG_RESPONSE &&
@@ -562,19 +572,8 @@ int RT_FN(rt_turn_open)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 no
 			c->probe_len = 0;
 			return 1;
 		}
-		if (kind == RT_SIG_PROXY) {
-			if (!rt_turn_known(c)) {
-				rt_proxy_enter(c, sig->flags & RT_SIG_LINE);
-				return 0;
-			}
-		} else if (!busy) {
-			/* Encrypted from the start, or another protocol by its preface. */
-			c->phase = RT_PHASE_LEFT;
-			c->opaque = kind == RT_SIG_OPAQUE;
-			return 0;
-		}
 	}
-	return rt_turn_no_request(c, u, n, now, busy);
+	return rt_turn_no_request(c, u, n, now, row);
 }
 
 /* One piece of an operation, behind a response. */
@@ -655,20 +654,21 @@ static __always_inline void rt_turn_behind(struct rt_conn *c, const struct rt_ui
 	u64 len = c->piece_left < excess ? c->piece_left : excess;
 	/* Read before the first piece is handed on: in the legacy object that is where u stands. */
 	u32 used = c->piece_next, nr = u->nr > used ? u->nr - used : 0;
-	u64 base = u->base + used * sizeof(struct iovec);
-	u16 copied = u->copied;
+	u64 base = nr ? u->base + used * sizeof(struct iovec) : 0;
 
+	nr |= (u32)u->copied << 16;
 	rt_turn_piece(c, &next, len, now, dir);
-	if (excess == len)
+	excess -= len;
+	if (!excess)
 		return;
-	next.base = nr ? base : 0;
-	next.nr = nr;
-	next.copied = copied;
+	next.base = base;
+	next.nr = nr & 0xffff;
+	next.copied = nr >> 16;
 	/* The first piece may have shown that the connection is pipelined. */
 	if (c->phase == RT_PHASE_STREAM)
-		rt_stream_data(c, &next, excess - len, now, 0);
+		rt_stream_data(c, &next, excess, now, 0);
 	else
-		rt_turn_piece(c, &next, excess - len, now, dir);
+		rt_turn_piece(c, &next, excess, now, dir);
 }
 
 /* Before the first request. Returns how many bytes behind a PROXY header there are. */
