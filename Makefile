@@ -35,6 +35,8 @@ TEST_FUZZ_SECONDS ?= 20
 PYTEST_SECONDS ?= 1500
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+# A make that compiles only, on all CPUs.
+COMPILE = $(MAKE) -j$(shell nproc) --output-sync=target
 
 # --- flags ----------------------------------------------------------------
 
@@ -84,6 +86,7 @@ FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 BENCH_SRC := $(sort $(wildcard tests/bench/bench_*.c))
 BENCH_BIN := $(BENCH_SRC:tests/bench/%.c=$(BUILD)/bench/%)
 BENCH_BPF := $(patsubst tests/bench/%.c,$(BUILD)/bench/%.o,$(wildcard tests/bench/*.bpf.c))
+VM_BIN := $(addprefix $(BUILD)/vm/,exact verify talk uring)
 PYTEST_DIRS := $(wildcard tests/e2e tests/bpf)
 
 .DELETE_ON_ERROR:
@@ -169,7 +172,7 @@ cross: ## build the program for arm64, $(BUILD)/arm64/redtap
 	@root=$$(tools/setup.sh --sysroot arm64) && \
 	export PKG_CONFIG_SYSROOT_DIR=$$root && \
 	export PKG_CONFIG_LIBDIR=$$root/usr/lib/aarch64-linux-gnu/pkgconfig:$$root/usr/share/pkgconfig && \
-	$(MAKE) ARCH=arm64 BUILD=$(CROSS_BUILD) SYSROOT=$$root \
+	$(COMPILE) ARCH=arm64 BUILD=$(CROSS_BUILD) SYSROOT=$$root \
 		CC="aarch64-linux-gnu-gcc --sysroot=$$root" $(CROSS_TARGETS)
 
 # --- tests ----------------------------------------------------------------
@@ -243,7 +246,8 @@ test: ## everything that must hold: packages, build, style, tests, fuzz, end to 
 		echo "Without root: make lint unit check fuzz" >&2; exit 1; fi
 	tools/setup.sh build test vm
 	@rm -rf $(BUILD)/results
-	@$(MAKE) all
+	@$(COMPILE) all
+	@$(COMPILE) -k test-programs || :
 	@for stage in $(STAGES); do \
 		$(MAKE) -k $$stage FUZZ_SECONDS=$(TEST_FUZZ_SECONDS) || :; done
 	@$(RUN) sum $(RESULTS)
@@ -267,13 +271,13 @@ e2e: all $(BUILD)/bench/swarm ## end-to-end and BPF tests (root)
 	@RT_E2E_BIN=$${RT_E2E_BIN:-$(abspath $(BUILD)/redtap)} \
 		$(RUN) pytest --seconds $(PYTEST_SECONDS) $(PYTEST_DIRS) -- $(PYTEST_ARGS)
 
-test-programs: $(UNIT_BIN) $(SAN_BIN) $(FUZZ_BIN) ## build all test programs, run none
+test-programs: $(UNIT_BIN) $(SAN_BIN) $(FUZZ_BIN) $(VM_BIN) $(BUILD)/bench/swarm ## build all test programs, run none
 
 bench-programs: $(BENCH_BIN) $(BENCH_BPF) $(BUILD)/bench/empty_cost $(BUILD)/bench/swarm
 
 bench: ## measure overhead, exactness, memory and start time: one table (root)
 	@tools/setup.sh build bench
-	@$(MAKE) all bench-programs
+	@$(COMPILE) all bench-programs
 	@$(PYTHON) tests/bench/bench.py --build $(BUILD) $(BENCH_ARGS)
 
 bench-scale: ## 50,000 connections, 200 services, 2,000 routes: memory, scrapes, exactness (root)
@@ -283,7 +287,6 @@ bench-scale bench-churn bench-icount: all bench-programs
 	@tools/setup.sh build bench vm
 	@$(PYTHON) tests/bench/$(@:bench-%=%).py --build $(BUILD) $(BENCH_ARGS)
 
-VM_BIN := $(addprefix $(BUILD)/vm/,exact verify talk uring)
 # The programs that run in the guest share what they need; each links it all.
 $(BUILD)/vm/%: tests/vm/%.c tests/vm/traffic.c $(LIB_OBJ) $(BUILD)/.sources
 	$(call msg,TEST,$@)
@@ -302,7 +305,7 @@ test-kernels: all $(VM_BIN) ## each backend on other kernels, in QEMU: one table
 
 demo: ## a real nginx under load, and what redtap says about it (root)
 	@tools/setup.sh build demo
-	@$(MAKE) all
+	@$(COMPILE) all
 	@tools/demo.sh $(BUILD)/redtap
 
 # --- install --------------------------------------------------------------

@@ -82,10 +82,10 @@ def run(command, seconds, env=None, capture=True):
             RUNNING.remove(p)
 
 
-def run_together(work):
-    """Calls the functions, as many at once as there are CPUs -> what they return. An
-    interrupt is passed on to the commands that they run; what waits is dropped."""
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+def run_together(work, more=0):
+    """Calls the functions, as many at once as there are CPUs and some more -> what they
+    return. An interrupt is passed on to the commands that they run; what waits is dropped."""
+    with concurrent.futures.ThreadPoolExecutor((os.cpu_count() or 1) + more) as pool:
         calls = [pool.submit(f) for f in work]
         try:
             return [call.result() for call in calls]
@@ -96,26 +96,35 @@ def run_together(work):
             raise
 
 
+def run_programs(tally, one, programs):
+    """Runs one() of each program, some at once; it returns (passed, failed, skipped)."""
+    for passed, failed, skipped in run_together([functools.partial(one, p) for p in programs]):
+        tally.passed += passed
+        tally.failed += failed
+        tally.skipped += skipped
+
+
 def stage_unit(args):
     """cmocka programs. Their TAP output is counted; a program that dies, or
     reports no test at all, is one failure more."""
     tally = Tally(args.results, args.name)
     env = {"CMOCKA_MESSAGE_OUTPUT": "TAP", "UBSAN_OPTIONS": "print_stacktrace=1"}
-    for program in args.programs:
+
+    def one(program):
         status, out = run([program], UNIT_SECONDS, env)
         passed = len(re.findall(r"^ok \d+", out, re.M))
         skipped = len(re.findall(r"^ok \d+.*# SKIP", out, re.M))
         failed = len(re.findall(r"^not ok \d+", out, re.M))
         if (status != 0 and not failed) or not (passed or failed):
             failed += 1
-        tally.passed += passed - skipped
-        tally.skipped += skipped
-        tally.failed += failed
-        verdict = "FAILED" if failed else "ok"
-        print(f"  {verdict:7} {os.path.basename(program):24} {passed - skipped:4} passed", flush=True)
+        passed -= skipped
+        said = f"  {'FAILED' if failed else 'ok':7} {os.path.basename(program):24} {passed:4} passed\n"
         if failed:
-            print(out.rstrip())
-            print(f"  -> {program}: exit status {status}")
+            said += f"{out.rstrip()}\n  -> {program}: exit status {status}\n"
+        print(said, end="", flush=True)
+        return passed, failed, skipped
+
+    run_programs(tally, one, args.programs)
     return tally.close()
 
 
@@ -139,7 +148,9 @@ def stage_fuzz(args):
     tests/fuzz/corpus/<target> and a growing corpus under the build."""
     tally = Tally(args.results, "fuzz")
     source = pathlib.Path("tests/fuzz")
-    for program in map(pathlib.Path, args.programs):
+
+    def one(program):
+        program = pathlib.Path(program)
         corpus = program.parent / "corpus" / program.name
         corpus.mkdir(parents=True, exist_ok=True)
         command = [str(program), f"-max_total_time={args.seconds}", "-timeout=10",
@@ -154,13 +165,13 @@ def stage_fuzz(args):
         status, out = run(command, args.seconds + 120)
         done = re.search(r"stat::number_of_executed_units: *(\d+)", out)
         runs = int(done.group(1)) if done else 0
-        if status == 0 and runs:
-            tally.passed += 1
-        else:
-            tally.failed += 1
-            print(out.rstrip()[-20000:])
-        print(f"  {'ok' if status == 0 and runs else 'FAILED':7} {program.name:24} {runs} runs",
-              flush=True)
+        ok = status == 0 and runs
+        said = "" if ok else out.rstrip()[-20000:] + "\n"
+        said += f"  {'ok' if ok else 'FAILED':7} {program.name:24} {runs} runs\n"
+        print(said, end="", flush=True)
+        return (1, 0, 0) if ok else (0, 1, 0)
+
+    run_programs(tally, one, args.programs)
     return tally.close()
 
 
@@ -177,9 +188,9 @@ def junit_counts(report):
 
 
 def stage_pytest(args):
-    """pytest, its numbers from JUnit's XML. A process per file, as many at once as there are
-    CPUs: their output is shown as they end. Then, in one process, the tests that need the
-    machine for themselves."""
+    """pytest, its numbers from JUnit's XML. A process per file, one more at once than there are
+    CPUs, as they wait a good part of their time: their output is shown as they end. Then, in
+    one process, the tests that need the machine for themselves."""
     tally = Tally(args.results, "e2e")
     reports = tally.path.with_suffix(".xml")
     shutil.rmtree(reports, ignore_errors=True)
@@ -210,9 +221,11 @@ def stage_pytest(args):
             print(said, flush=True)
         return passed, failed, skipped
 
-    files = [f for d in args.dirs for f in sorted(pathlib.Path(d).glob("test_*.py"))]
+    # The longest first: where one of them came last, the other CPUs would wait for it.
+    files = sorted((f for d in args.dirs for f in pathlib.Path(d).glob("test_*.py")),
+                   key=lambda f: f.stat().st_size, reverse=True)
     counts = run_together([functools.partial(pytest, f.stem, [f], "not alone", True)
-                           for f in files])
+                           for f in files], more=1)
     if args.dirs:
         counts.append(pytest("alone", args.dirs, "alone", False))
     for passed, failed, skipped in counts:
