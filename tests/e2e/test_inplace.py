@@ -545,6 +545,31 @@ def test_no_system_calls_on_maps(netns, redtap, procs, tmp_path, backend):
     assert not [c for c in calls if re.match(r"BPF_MAP_(?!GET_NEXT_KEY)", c)], calls
 
 
+@pytest.mark.parametrize("backend", ["sock"])
+def test_no_walk_over_an_empty_map(netns, redtap, procs, tmp_path, backend):
+    """Without Unix sockets all state is in the sockets: nobody looks for some elsewhere."""
+    load.Nginx(netns, tmp_path)
+    agent = redtap()
+    log = tmp_path / "calls"
+    strace = procs.start([need("strace"), "-f", "-e", "trace=bpf", "-o", log, "-p", str(agent.pid)])
+    wait_until(lambda: log.exists() and agent.traced(), 5, "strace to attach")
+    client = Client(netns, 8080)
+    client.get("/")
+    agent.metrics()  # with a sweep, which may be the first
+    before = log.read_text().count("BPF_MAP_GET_NEXT_KEY")
+    for _ in range(40):
+        client.get("/")
+        agent.metrics()
+        time.sleep(0.05 * SLOW)
+    client.close()
+    assert agent.settle().server_count() == 41
+    strace.signal(signal.SIGINT)
+    strace.wait(5)
+    calls = log.read_text()
+    assert "BPF_ITER_CREATE" in calls, "it saw no sweep"
+    assert calls.count("BPF_MAP_GET_NEXT_KEY") == before
+
+
 def test_exec_of_a_server(netns, redtap, tmp_path):
     """Another program in the same process, with the same listener: not by the old name."""
     netns.server("raw.py", 8000, env={"OTEL_SERVICE_NAME": "first", "PATH": "/usr/bin:/bin"})

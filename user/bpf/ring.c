@@ -143,20 +143,27 @@ static int sweep_one(struct rt_bpf *b, struct bpf_link *link)
 	}
 }
 
-/* An iterator looks at each of the hash map's buckets, of which there are as many as
+/* Looking at the hash map is looking at each of its buckets, of which there are as many as
  * entries at most: not while it is known to be empty, as it is without Unix sockets. */
 static int sweep_conns(struct rt_bpf *b)
 {
 	u32 made = __atomic_load_n(&b->skel->bss->rt_conns_made, __ATOMIC_ACQUIRE);
-	int err, err2;
+	int err, err2 = 0;
+	bool empty;
 
 	if (b->conns_empty == made + 1)
 		return 0;
-	b->nr_keys = 0;
-	__atomic_store_n(&b->skel->bss->rt_conns_seen, 0, __ATOMIC_RELEASE);
-	err = sweep_one(b, b->sweep_conns);
-	b->conns_empty = !err && !b->skel->bss->rt_conns_seen ? made + 1 : 0;
-	err2 = rt_walk__states(b);
+	if (b->iter) {
+		b->nr_keys = 0;
+		__atomic_store_n(&b->skel->bss->rt_conns_seen, 0, __ATOMIC_RELEASE);
+		err = sweep_one(b, b->sweep_conns);
+		empty = !b->skel->bss->rt_conns_seen;
+		err2 = rt_walk__states(b);
+	} else {
+		err = rt_walk__sweep(b);
+		empty = !b->nr_keys;
+	}
+	b->conns_empty = !err && empty ? made + 1 : 0;
 	return err ? err : err2;
 }
 
@@ -187,7 +194,7 @@ int rt_bpf__sweep(struct rt_bpf *b, rt_record_fn fn, rt_batch_fn batch, rt_catch
 	__atomic_store_n(&b->skel->bss->rt_sweep_all, all, __ATOMIC_RELEASE);
 	if (moved || all)
 		err = sweep_one(b, b->sweep_socks);
-	err2 = b->iter ? sweep_conns(b) : rt_walk__sweep(b);
+	err2 = sweep_conns(b);
 	rt_exes__forget_unread(b, rt_clock__mono());
 	rt_exes__renew(b, rt_clock__mono());
 	return err ? err : err2;
