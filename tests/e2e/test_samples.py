@@ -56,10 +56,15 @@ def test_rate(netns, redtap, tmp_path):
         # a second's worth at once, and what two processors take at the same moment
         assert 3 * 5 - 5 <= len(lines) <= 3 * 5 + 5 + 5
         assert {x["executable"] for x in lines} == {executable}
-        assert {(x["path"], x["route"], x["status"]) for x in lines} == {("/empty", "/empty", 200)}
+        assert {(x["path"], x["route"]) for x in lines} == {("/empty", "/empty")}
         times = sorted(map(second, lines))
         assert times[-1] - times[0] > 2
-        assert all(0 < x["ttfb_ns"] <= x["duration_ns"] < 10_000 * MS for x in lines)
+        # wrk ends in the middle of what it asked last: such a one may be among those of the rate
+        cut = [x for x in lines if x["error"]]
+        assert all(x["status"] == 0 and second(x) > times[-1] - 0.2 for x in cut)
+        whole = [x for x in lines if not x["error"]]
+        assert {x["status"] for x in whole} == {200}
+        assert all(0 < x["ttfb_ns"] <= x["duration_ns"] < 10_000 * MS for x in whole)
 
 
 def ask(conn, path, n):
