@@ -25,7 +25,8 @@ static __noinline struct rt_conn *rt_storage_decide(struct sock *sk, struct rt_c
 			return NULL;
 		}
 	}
-	rt_conn_admit(c, sk, sk->sk_socket, mark);
+	/* By a call, as it is rare: see rt_op_init(). */
+	rt_conn_admit(c, sk, BPF_CORE_READ(sk, sk_socket), mark);
 	return c;
 }
 
