@@ -261,8 +261,9 @@ check-cross: cross ## whether `make cross` made what it should
 unit: $(UNIT_BIN) ## unit tests
 	@$(RUN) unit unit $(UNIT_BIN)
 
-check: unit $(SAN_BIN) ## unit tests, plain and under ASan and UBSan
-	@$(RUN) unit check $(SAN_BIN)
+check: $(UNIT_BIN) $(SAN_BIN) ## unit tests, plain and under ASan and UBSan
+	@bad=0; $(RUN) unit unit $(UNIT_BIN) || bad=1; \
+		$(RUN) unit check $(SAN_BIN) || bad=1; exit $$bad
 
 fuzz: $(FUZZ_BIN) ## run every fuzz target for FUZZ_SECONDS=60 seconds
 	@$(RUN) fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_BIN)
@@ -283,8 +284,9 @@ bench: ## measure overhead, exactness, memory and start time: one table (root)
 bench-scale: ## 50,000 connections, 200 services, 2,000 routes: memory, scrapes, exactness (root)
 bench-churn: ## an hour of processes, connections and paths that come and go: nothing grows (root)
 bench-icount: ## instructions per request that redtap adds to nginx, in a guest
-bench-scale bench-churn bench-icount: all bench-programs
+bench-scale bench-churn bench-icount:
 	@tools/setup.sh build bench vm
+	@$(COMPILE) all bench-programs
 	@$(PYTHON) tests/bench/$(@:bench-%=%).py --build $(BUILD) $(BENCH_ARGS)
 
 # The programs that run in the guest share what they need; each links it all.
@@ -294,10 +296,11 @@ $(BUILD)/vm/%: tests/vm/%.c tests/vm/traffic.c $(LIB_OBJ) $(BUILD)/.sources
 	$(Q)$(CC) $(REDTAP_CFLAGS) $(CFLAGS) -o $@ $(filter %.c %.o,$^) $(LIBS)
 
 smoke-kernel: all $(BUILD)/vm/exact $(BUILD)/vm/verify ## exact counts on two other kernels, in QEMU
-	@BUILD=$(BUILD) $(RUN) unit kernel tests/vm/smoke
+	@BUILD=$(BUILD) $(RUN) unit --seconds 900 kernel tests/vm/smoke
 
-test-kernels: all $(VM_BIN) ## each backend on other kernels, in QEMU: one table
+test-kernels: ## each backend on other kernels, in QEMU: one table
 	@tools/setup.sh build vm
+	@$(COMPILE) all $(VM_BIN)
 	@$(MAKE) cross CROSS_TARGETS="$(addprefix $(CROSS_BUILD)/,redtap vm/exact vm/verify)"
 	@tools/check_vmlinux.sh --arch arm64
 	@bad=0; for part in matrix hostile same; do \

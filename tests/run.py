@@ -21,7 +21,7 @@ import sys
 import time
 import xml.etree.ElementTree as ElementTree
 
-UNIT_SECONDS = 300  # one unit test program
+UNIT_SECONDS = 300  # one unit test program, where nothing else is said
 LINT_SECONDS = 300  # one check script
 PYTEST_NONE_CHOSEN = 5  # its exit status when no test is what it was asked for
 
@@ -111,7 +111,7 @@ def stage_unit(args):
     env = {"CMOCKA_MESSAGE_OUTPUT": "TAP", "UBSAN_OPTIONS": "print_stacktrace=1"}
 
     def one(program):
-        status, out = run([program], UNIT_SECONDS, env)
+        status, out = run([program], args.seconds, env)
         passed = len(re.findall(r"^ok \d+", out, re.M))
         skipped = len(re.findall(r"^ok \d+.*# SKIP", out, re.M))
         failed = len(re.findall(r"^not ok \d+", out, re.M))
@@ -253,11 +253,21 @@ def stage_sum(args):
     return 1 if total[1] or not total[0] else 0
 
 
+def end_with_children():
+    """However this is ended, what it runs is ended too, politely first; also where it was
+    started in the background, which has ^C ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for sig in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sig, lambda number, _: sys.exit(128 + number))
+
+
 def main():
+    end_with_children()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--results", required=True, help="directory of the stages' numbers")
     stages = parser.add_subparsers(dest="stage", required=True)
     p = stages.add_parser("unit")
+    p.add_argument("--seconds", type=int, default=UNIT_SECONDS, help="of a program at most")
     p.add_argument("name")
     p.add_argument("programs", nargs="*")
     p = stages.add_parser("lint")

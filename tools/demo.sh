@@ -9,6 +9,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# All that is asked here is on this machine, whatever proxy leads out of it.
+unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
+
 redtap=${1:-build/redtap}
 seconds=${DEMO_SECONDS:-10}
 ns=redtap-demo-$$

@@ -61,7 +61,8 @@ read_installed() {
 
 # Whether the package lists offer $1.
 offered() {
-	apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'
+	# Not `grep -q`: it would end apt-cache by SIGPIPE, and with it the pipe fails.
+	apt-cache policy "$1" 2>/dev/null | grep 'Candidate: [^(]' >/dev/null
 }
 
 clang_major() {

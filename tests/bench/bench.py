@@ -255,6 +255,8 @@ def exactness(lab, opts, table):
     """redtap's count against wrk's own, and nothing lost."""
     with Agent(lab, "--backend", opts.backend) as agent:
         load = lab.wrk(10, 64)
+        if load.errors:
+            raise LabError(f"wrk met {load.errors} errors")
         time.sleep(SETTLE)
         metrics = agent.metrics()
     counted = promtext.total(metrics, COUNT)
@@ -275,8 +277,8 @@ def memory(lab, opts, table):
             requests += load.requests
         time.sleep(SETTLE)
         agent.metrics()
-        value = agent.memory_kb() / 1024
-        peak = agent.memory_kb("VmHWM") / 1024
+        value = agent.memory_kb() * 1024 / 1e6
+        peak = agent.memory_kb("VmHWM") * 1024 / 1e6
     table.add(f"resident memory after {requests} requests, 1,000 connections", value,
               "{:.1f} MB", "<= 20 MB", value <= 20)
     table.add("  its peak", peak, "{:.1f} MB")
@@ -300,8 +302,9 @@ def start_time(lab, opts, table):
 
 
 def micro(build):
-    """The programs bench_*: each measures one module and prints its own lines."""
-    out = []
+    """The programs bench_*: each measures one module and prints its own lines.
+    -> (text, whether one failed)"""
+    out, failed = [], False
     for program in sorted(p for p in (build / "bench").glob("bench_*") if os.access(p, os.X_OK)):
         out.append(f"{program.name}:")
         try:
@@ -310,9 +313,11 @@ def micro(build):
             out += ["  " + line for line in p.stdout.rstrip().splitlines()]
             if p.returncode:
                 out.append(f"  FAILED with status {p.returncode}")
+                failed = True
         except subprocess.TimeoutExpired:
             out.append(f"  FAILED: not over after {MICRO_SECONDS} s")
-    return "\n".join(out) + "\n" if out else ""
+            failed = True
+    return "\n".join(out) + "\n" if out else "", failed
 
 
 PARTS = {"size": size, "start": start_time, "exact": exactness, "throughput": throughput,
@@ -355,14 +360,16 @@ def main():
             print(f"{name} ...", file=sys.stderr, flush=True)
             try:
                 part(lab, opts, table)
-            except (LabError, OSError, subprocess.CalledProcessError) as e:
+            except (LabError, OSError, subprocess.SubprocessError) as e:
                 table.failed(name, e)
                 broken = True
     text = (f"redtap bench: backend {opts.backend}, Linux {platform.release()}, "
             f"{os.cpu_count()} x {cpu_name()}, load average before: {busy:.1f}\n\n"
             f"{table.text()}\n")
     if not opts.parts:
-        text += micro(build)
+        lines, failed = micro(build)
+        text += lines
+        broken = broken or failed
     (build / "bench.txt").write_text(text)
     print("\n" + text, end="")
     return 1 if broken or (opts.strict and table.missed) else 0

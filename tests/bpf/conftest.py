@@ -45,13 +45,18 @@ def netns():
 def agent(netns):
     """agent(backend, *flags): `redtap run` in the scope of `netns`, capturing."""
     procs = Procs()
+    made = []
 
     def start(backend, *flags):
         a = procs.add(Redtap(netns, backend, *flags))
+        made.append(a)
         a.wait_ready()
         return a
 
     yield start
+    for a in made:
+        if not a.alive():
+            a.assert_no_crash()
     procs.close()
 
 

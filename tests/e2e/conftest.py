@@ -29,7 +29,10 @@ def pytest_collection_modifyitems(items):
     here = pathlib.Path(__file__).resolve().parent
     for item in items:
         callspec = getattr(item, "callspec", None)
-        if here in item.path.parents and callspec and "event" in callspec.params.values():
+        if here in item.path.parents and callspec and any(
+            x == "event" or (isinstance(x, (list, tuple)) and "event" in x)
+            for x in callspec.params.values()
+        ):
             item.add_marker(pytest.mark.alone)
 
 
@@ -96,7 +99,11 @@ def _agents(cls, default_netns, default_backend, procs):
 
 
 def stop_all(agents):
+    """Those that run must stop cleanly; none that ended may have done so by a crash."""
     running = [agent for agent in agents if agent.alive()]
+    for agent in agents:
+        if agent not in running:
+            agent.assert_no_crash()
     for agent in running:
         agent.signal(signal.SIGTERM)
     for agent in running:

@@ -169,6 +169,7 @@ TYPED = {
 HIDDEN_BTF = ["--mount", "sh", "-c", 'mount -t tmpfs none /sys/kernel/btf && exec "$@"', "sh"]
 
 
+@pytest.mark.alone  # `event`, as in conftest.py
 def test_kernel_without_types(start, traffic, btf_file):
     """Only what attaches without them, or to nothing (user space runs it): no program of type
     tracing, none of the helpers that return or take a typed pointer; and it is exact."""
@@ -289,6 +290,7 @@ def test_listening_below_1024(netns, start, open_folder):
     assert agent.wait() == 0
 
 
+@pytest.mark.alone  # `event`; and a setting of the whole machine
 def test_perf_event_paranoid(start, traffic, open_folder):
     """3 takes CAP_SYS_ADMIN on Debian's kernels, CAP_PERFMON on others. Put back as it was."""
     knob = pathlib.Path("/proc/sys/kernel/perf_event_paranoid")

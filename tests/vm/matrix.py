@@ -62,7 +62,7 @@ SCRIPT = """
 cd /tmp
 part() { echo "@@ $*"; }
 part doctor; redtap doctor 2>&1
-part verify; timeout 240 verify
+part verify; timeout 240 verify; part "verified $?"
 for b in %s; do part "exact $b"; timeout %d exact /bin/redtap $b %s 2>&1; done
 part end
 """
@@ -105,7 +105,7 @@ def boot(args, kernel):
     if args.icount:
         script = script.replace("timeout 240 verify", "echo 1 > /proc/sys/kernel/bpf_stats_enabled")
     elif args.requests:
-        script = script.replace("timeout 240 verify", "")
+        script = script.replace("timeout 240 verify", "true")
     guest = Guest(kernel=series, command=script, arch=arch or "amd64", icount=args.icount,
                   append=args.append, timeout=600 + seconds * len(args.backend), files=[
                       (build / "redtap", "/bin/redtap"), (build / "vm/exact", "/bin/exact"),
@@ -169,7 +169,8 @@ def judge(kernel, backend, got, requests):
     if x["ok"] and x["late"]:
         cells[1] += f", {x['late']} late"
     missing = 2 * requests - x["server"] - x["client"]
-    if says[1] and not x["ok"] and 0 <= missing <= x["skipped"] + x["lost"]:
+    if says[1] and not x["ok"] and x["skipped"] and 0 <= missing <= x["skipped"] + x["lost"] \
+            and "ended with status" not in x["problems"]:
         cells[1] = f"{x['skipped']} runs skipped"
         return "skips", cells, ""
     return ("ok" if x["ok"] else "RED"), cells, x["problems"]
@@ -188,6 +189,8 @@ def budgets():
 def over_budget(kernel, programs):
     """What of {program: row of verified()} is against the kernel's budget."""
     known = budgets()[1].get(kernel, {})
+    for name in known.keys() - programs.keys():
+        yield f"{name}: has a budget, but the verifier was not asked"
     for name, (count, _, _) in programs.items():
         if count is None and name in known:
             yield f"{name}: refused, but has a budget"
@@ -212,10 +215,10 @@ def chosen(text):
     return m[1] if m else "none"
 
 
-def instructions(got, backend):
+def instructions(got, backend, requests):
     """What redtap's programs cost a request at one of its ends."""
     run_ns = json.loads(got[f"exact {backend}"])["run_ns"]
-    return round(run_ns / INSTRUCTION_NS / (2 * REQUESTS))
+    return round(run_ns / INSTRUCTION_NS / (2 * requests))
 
 
 def print_table(head, rows):
@@ -240,6 +243,10 @@ def main():
             wrong.append(f"{result.kernel}: the guest did not come to its end\n"
                          + result.console[-1500:] + result.stderr[-500:])
             continue
+        # 1 is a program that was refused: that is judged below.
+        if "verified 0" not in got and "verified 1" not in got:
+            wrong.append(f"{result.kernel}: the verifier's part did not come to its end")
+            continue
         measured[kernel] = verified(got["verify"])
         for name, row in measured[kernel].items():
             programs.setdefault(name, {})[result.kernel] = row
@@ -252,7 +259,8 @@ def main():
             verdict, cells, why = judge(kernel, backend, got, args.requests or REQUESTS)
             name = backend + (" *" if backend == auto else "")
             if args.icount and cells:
-                cells[3] = f"{instructions(got, backend)} instructions"
+                count = instructions(got, backend, args.requests or REQUESTS)
+                cells[3] = f"{count} instructions"
             rows.append([result.kernel, name, verdict, *(cells or ["", "", "", ""])])
             if backend == auto and verdict != "ok":
                 wrong.append(f"{result.kernel}: redtap chooses {auto}, which is not exact")

@@ -36,11 +36,11 @@ def cache_dir():
 
 
 def _uris(text, deb822):
-    """(URI, suites) of every source of packages in one sources file."""
+    """(URI, suites) of every source in one sources file that has a component `main`."""
     if not deb822:
         for line in text.splitlines():
-            m = re.match(r"\s*deb\s+(?:\[[^]]*\]\s+)?(\S+)\s+(\S+)\s+\S", line)
-            if m:
+            m = re.match(r"\s*deb\s+(?:\[[^]]*\]\s+)?(\S+)\s+(\S+)\s+([^#]*)", line)
+            if m and "main" in m[3].split():
                 yield m[1], [m[2]]
         return
     for block in re.split(r"\n\s*\n", text):
@@ -49,7 +49,8 @@ def _uris(text, deb822):
             m = re.match(r"([A-Za-z-]+):\s*(.*)", line)
             if m:
                 fields[m[1].lower()] = m[2].split()
-        if "deb" in fields.get("types", []) and fields.get("enabled") != ["no"]:
+        if "deb" in fields.get("types", []) and "main" in fields.get("components", []) \
+                and fields.get("enabled") != ["no"]:
             for uri in fields.get("uris", []):
                 yield uri, fields.get("suites", [])
 
@@ -60,6 +61,8 @@ def mirrors(root="/etc/apt"):
     files = [f"{root}/sources.list", *sorted(glob.glob(f"{root}/sources.list.d/*.list")),
              *sorted(glob.glob(f"{root}/sources.list.d/*.sources"))]
     known = {s.split("-")[0] for s in SUITES} | {"oldstable", "stable", "testing", "unstable"}
+    known |= {f"{s}-{kind}" for s in known for kind in ("updates", "backports")}
+    safe = {f"{s}-security" for s in known}
     for name in files:
         try:
             text = Path(name).read_text(encoding="utf-8")
@@ -67,9 +70,9 @@ def mirrors(root="/etc/apt"):
             continue
         for uri, suites in _uris(text, name.endswith(".sources")):
             for suite in suites:
-                if suite.replace("/updates", "-security").endswith("-security"):
+                if suite.replace("/updates", "-security") in safe:
                     security = security or uri
-                elif suite.split("-")[0] in known:
+                elif suite in known:
                     main = main or uri
     if not main:
         raise VmError(f"no Debian mirror is named in {root}/sources.list or sources.list.d")
@@ -107,7 +110,8 @@ class Apt:
             "Dir::Etc::sourceparts": a / "parts", "Dir::Etc::preferences": "/dev/null",
             "Dir::Etc::preferencesparts": "/dev/null", "APT::Architecture": self.arch,
             "APT::Architectures": self.arch, "APT::Sandbox::User": "root",
-            "APT::Update::Post-Invoke": "", "APT::Update::Post-Invoke-Success": "",
+            # A list that could not be fetched is an error, not a warning about old ones.
+            "APT::Update::Error-Mode": "any", "APT::Update::Post-Invoke": "", "APT::Update::Post-Invoke-Success": "",
             "Acquire::Languages": "none", "Acquire::Retries": "3", "Acquire::Check-Date": "false",
         }
         cmd = [tool, "-q"]

@@ -19,6 +19,12 @@ from .util import ROOT_DIR, SLOW, bpf_objects, free_port, wait_until
 _ERROR = re.compile(
     r'redtap: error: |"level":"error"|AddressSanitizer|LeakSanitizer|runtime error:'
 )
+# Exit statuses of a program that a signal of its own ended, also behind a shell.
+_CRASHES = {
+    x
+    for n in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
+    for x in (-n, 128 + n)
+}
 TRACE_KEYS = [
     "time", "service", "pid", "executable", "role", "protocol", "method", "path", "route",
     "status", "error", "ttfb_ns", "duration_ns", "request_bytes", "response_bytes",
@@ -60,6 +66,13 @@ class _Agent(Process):
 
     def assert_no_errors(self):
         bad = [line for line in self.stderr if _ERROR.search(line)]
+        assert not bad, f"errors on stderr: {bad}"
+
+    def assert_no_crash(self):
+        """Of one that ended: by itself or by a signal that a test sends."""
+        status = self.wait(1)
+        assert status not in _CRASHES, f"ended by a crash: {self.output()}"
+        bad = [x for x in self.stderr if "Sanitizer:" in x or "runtime error:" in x]
         assert not bad, f"errors on stderr: {bad}"
 
     def traced(self):

@@ -12,6 +12,11 @@ import pytest
 
 from .util import SLOW
 
+# All that is asked here is on this machine, whatever proxy leads out of it.
+for _name in ("http_proxy", "https_proxy", "all_proxy"):
+    os.environ.pop(_name, None)
+    os.environ.pop(_name.upper(), None)
+
 # Under nohup, as some CI runs us, a hangup would be ignored by every child as well.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
