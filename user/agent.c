@@ -67,6 +67,7 @@ struct rt_agent {
 	bool behind; /* the ring held more than one take's worth */
 	long drain_ns;
 	u64 next_sweep;
+	bool sweep_fails; /* and it was told */
 };
 
 /* Records end at `len`; a shorter one than its type needs is a bug, not traffic. */
@@ -245,10 +246,14 @@ static void sweep(struct rt_agent *a)
 	batch(a, false);
 	err = rt_bpf__sweep(a->bpf, on_record, on_swept, catch_up, a);
 	batch(a, true);
-	if (err) {
+	if (err && !a->sweep_fails)
 		rt_warn("the sweep over sockets failed (%s): requests on silent connections "
 			"are counted late",
 			strerror(-err));
+	else if (!err && a->sweep_fails)
+		rt_info("the sweep over sockets works again");
+	a->sweep_fails = err;
+	if (err) {
 		rt_finisher__sweep_failed(a->finisher);
 	} else {
 		rt_finisher__sweep_end(a->finisher);
@@ -343,6 +348,7 @@ int rt_agent__new(struct rt_agent **ret, const struct rt_config *cfg,
 	u32 nr_sigs = rt_proto__signatures(sigs, SIGS_MAX);
 	int err;
 
+	snprintf(errbuf, errlen, "out of memory");
 	if (!a)
 		return -ENOMEM;
 	a->ops = ops;

@@ -3,9 +3,11 @@
  * The program's entry: one table of subcommands, from which help is printed.
  * Everything else is in user/cli/.
  */
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "util/log.h"
@@ -74,11 +76,25 @@ static int cmd_help(int argc, char **argv)
 	return rt_cli__finish();
 }
 
+/* Where one of the first three descriptors is closed, the next file to be opened would stand in
+ * its place, and be written to. Read only: a write fails, as it should. */
+static void fill_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY);
+	while (fd >= 0 && fd <= 2);
+	if (fd > 2)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *cmd;
 	const char *name;
 
+	fill_descriptors();
 	/* A page of metrics, or what a start needs, is given back when it is freed. Left
 	 * to itself the limit grows with the first of them, and the heap keeps the rest. */
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);

@@ -210,16 +210,20 @@ def test_goes_on_when_the_reader_does(netns, backend, procs, tmp_path):
         child.stdout.close()
 
 
-def test_full_disk(netns, backend, procs):
+@pytest.mark.parametrize("where, why", [
+    ("> /dev/full", "No space left"),
+    (">&-", "Bad file descriptor"),  # closed: not what redtap opens next in its place
+])  # fmt: skip
+def test_full_disk(netns, backend, procs, where, why):
     """What was not written is said, in one sentence, and is a failure."""
     netns.server("httpd.py", 8000)
-    script = f"exec {binary()} trace --netns {netns.path} --backend {backend} > /dev/full"
+    script = f"exec {binary()} trace --netns {netns.path} --backend {backend} {where}"
     tracer = procs.start([need("sh"), "-c", script], env=clean_env())
     tracer.wait_line(READY_LINE, 10, "stderr")
     ask(netns)
     assert tracer.wait(5) == 1, tracer.output()
     errors = [x for x in tracer.stderr if "error" in x]
-    assert len(errors) == 1 and "No space left" in errors[0], tracer.output()
+    assert len(errors) == 1 and why in errors[0], tracer.output()
 
 
 def test_hangup_ends_a_trace(netns, text_trace):

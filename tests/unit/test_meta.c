@@ -335,6 +335,14 @@ static void test_long_cmdline(void **state)
 		assert_string_equal(rt_meta__lookup(m, 27, NULL, 0)->service,
 				    cp < 32000 ? "by-class" : cp < 65000 ? "Second" : "java");
 		rt_meta__free(m);
+		/* The same by a reload: what was kept of it was too short for the rule. */
+		m = meta_new(&none);
+		assert_string_equal(rt_meta__lookup(m, 27, NULL, 0)->service,
+				    cp < 65000 ? "Second" : "java");
+		rt_meta__reload(m, &cfg);
+		assert_string_equal(rt_meta__lookup(m, 27, NULL, 0)->service,
+				    cp < 32000 ? "by-class" : cp < 65000 ? "Second" : "java");
+		rt_meta__free(m);
 	}
 	/* cut in the middle of the class */
 	for (size_t cut = 1; cut < strlen(tail); cut++) {

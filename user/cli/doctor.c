@@ -96,7 +96,8 @@ static bool try_backend(const struct rt_config *cfg, const struct rt_backend *be
 
 int rt_cmd_doctor(int argc, char **argv)
 {
-	const struct rt_backend *be, *chosen = NULL;
+	const struct rt_backend *be, *works = NULL, *chosen = NULL;
+	const char *wanted = "";
 	struct rt_config *cfg;
 	struct utsname u;
 	int status;
@@ -116,13 +117,20 @@ int rt_cmd_doctor(int argc, char **argv)
 		printf("ok   BTF of --btf (%s): in the place of the kernel's own\n", cfg->btf);
 	print_capabilities();
 	for (size_t i = 0; (be = rt_backend__by_rank(i)); i++) {
+		if (cfg->backend == (int)be->id)
+			wanted = be->name;
 		if (!try_backend(cfg, be))
 			continue;
+		if (!works)
+			works = be;
 		if (!chosen && (cfg->backend == RT_BACKEND_AUTO || cfg->backend == (int)be->id))
 			chosen = be;
 	}
 	if (chosen)
 		printf("redtap will use the backend %s\n", chosen->name);
+	else if (works)
+		printf("the backend %s does not work here; without --backend redtap will use %s\n",
+		       wanted, works->name);
 	else
 		printf("no backend works here: see the lines above that say what is missing\n");
 	rt_config__free(cfg);

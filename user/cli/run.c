@@ -76,6 +76,9 @@ static void write_lines(struct run *run)
 	if (!err)
 		return;
 	run->mute = true;
+	for (size_t i = 0; i < run->lines.len; i++)
+		if (run->lines.data[i] == '\n')
+			__atomic_fetch_add(&run->unread, 1, __ATOMIC_RELAXED);
 	rt_buf__free(&run->lines);
 	rt_warn("the log of samples ends here, stdout cannot be written to: %s", strerror(-err));
 }
@@ -288,7 +291,7 @@ static int get_metrics(void *ctx, const struct rt_http_request *req, struct rt_h
 	err = rt_expo__render(run->registry, format, &ret->body);
 	if (!err)
 		err = ret->body.err;
-	if (err && !__atomic_exchange_n(&run->page_failed, true, __ATOMIC_RELAXED))
+	if (!__atomic_exchange_n(&run->page_failed, err, __ATOMIC_RELAXED) && err)
 		rt_error("the page of metrics cannot be made: %s",
 			 err == -E2BIG ? "it is larger than 256 MB, metrics.max_series has to be lower"
 				       : strerror(-err));

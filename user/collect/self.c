@@ -24,10 +24,12 @@ static const struct {
 #undef STAT
 };
 
+/* Of the rows of stats[]. The registry keeps pointers to them, also where init() fails. */
+static struct rt_family_desc stat_descs[RT_NR_STATS];
+static char label_names[RT_NR_STATS][32];
+
 struct state {
 	const struct rt_collect_ctx *ctx;
-	struct rt_family_desc descs[RT_NR_STATS];
-	char label_names[RT_NR_STATS][32];
 	struct rt_series *series[RT_NR_STATS];
 	struct rt_series *in_flight;
 	struct rt_metric *runs, *run_seconds, *skips;
@@ -47,17 +49,20 @@ static const struct rt_family_desc runs_desc = {
 	.name = "redtap_program_runs",
 	.help = "Runs of each BPF program, while the kernel's BPF statistics are on.",
 	.labels = {"program"},
+	.uncapped = true,
 };
 static const struct rt_family_desc run_seconds_desc = {
 	.name = "redtap_program_run_seconds",
 	.help = "Time spent in each BPF program, while the kernel's BPF statistics are on.",
 	.unit = "seconds",
 	.labels = {"program"},
+	.uncapped = true,
 };
 static const struct rt_family_desc skips_desc = {
 	.name = "redtap_program_skips",
 	.help = "Runs of each BPF program that the kernel left out, as it was running on that CPU already: what they would have seen is missing.",
 	.labels = {"program"},
+	.uncapped = true,
 };
 static const struct rt_family_desc build_desc = {
 	.name = "redtap_build_info",
@@ -86,7 +91,7 @@ static int init_stats(struct state *st, struct rt_registry *r)
 
 	for (u32 i = 0; i < RT_NR_STATS; i++) {
 		const char *eq = strchr(stats[i].labels, '=');
-		struct rt_family_desc *d = &st->descs[i];
+		struct rt_family_desc *d = &stat_descs[i];
 		struct rt_slice value = {0};
 
 		if (!i || strcmp(stats[i].metric, stats[i - 1].metric) != 0) {
@@ -94,10 +99,11 @@ static int init_stats(struct state *st, struct rt_registry *r)
 			d->help = stats[i].help;
 			d->type = RT_COUNTER;
 			d->unit = strstr(d->name, "_bytes") ? "bytes" : NULL;
+			d->uncapped = true;
 			if (eq) {
-				snprintf(st->label_names[i], sizeof(st->label_names[i]), "%.*s",
+				snprintf(label_names[i], sizeof(label_names[i]), "%.*s",
 					 (int)(eq - stats[i].labels), stats[i].labels);
-				d->labels[0] = st->label_names[i];
+				d->labels[0] = label_names[i];
 			}
 			family = rt_registry__add(r, d);
 		}

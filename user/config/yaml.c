@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <yaml.h>
 
@@ -377,6 +378,15 @@ static int slurp(int fd, char *text, size_t *ret_len)
 	return len > FILE_MAX ? -EFBIG : 0;
 }
 
+/* A named pipe whose writer comes later reads as an empty file would, and that is a valid
+ * configuration, with the whole host in its scope. */
+static bool unwritten_pipe(int fd, size_t len)
+{
+	struct stat st;
+
+	return !len && !fstat(fd, &st) && S_ISFIFO(st.st_mode);
+}
+
 int rt_config_yaml__read(struct rt_config *cfg, const char *file, struct rt_mistake *m)
 {
 	const struct rt_source src = {.name = file};
@@ -393,6 +403,10 @@ int rt_config_yaml__read(struct rt_config *cfg, const char *file, struct rt_mist
 		err = -errno;
 	if (!err)
 		err = slurp(fd, text, &len);
+	if (!err && unwritten_pipe(fd, len)) {
+		rt_mistake__tell(m, &src, "a pipe that nobody wrote to; start its writer first");
+		return -EINVAL;
+	}
 
 	if (err == -EFBIG)
 		rt_mistake__tell(m, &src, "larger than %zu bytes, not read", FILE_MAX);

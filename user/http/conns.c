@@ -38,6 +38,26 @@ static void unlink_conn(struct rt_conns *c, struct rt_conn *conn)
 	c->count--;
 }
 
+static void end_oldest(struct rt_conns *c)
+{
+	struct rt_conn *oldest = c->head;
+
+	if (!oldest)
+		return;
+	unlink_conn(c, oldest);
+	oldest->ended = true;
+	/* Its own thread sees the end of the stream, and closes. */
+	shutdown(oldest->fd, SHUT_RDWR);
+}
+
+void rt_conns__end_oldest(struct rt_conns *c)
+{
+	pthread_mutex_lock(&c->mutex);
+	if (c->count > 1)
+		end_oldest(c);
+	pthread_mutex_unlock(&c->mutex);
+}
+
 struct rt_conn *rt_conns__add(struct rt_conns *c, int fd)
 {
 	struct rt_conn *conn = calloc(1, sizeof(*conn));
@@ -46,14 +66,8 @@ struct rt_conn *rt_conns__add(struct rt_conns *c, int fd)
 		return NULL;
 	conn->fd = fd;
 	pthread_mutex_lock(&c->mutex);
-	if (c->count >= c->crowded && c->head) {
-		struct rt_conn *oldest = c->head;
-
-		unlink_conn(c, oldest);
-		oldest->ended = true;
-		/* Its own thread sees the end of the stream, and closes. */
-		shutdown(oldest->fd, SHUT_RDWR);
-	}
+	if (c->count >= c->crowded)
+		end_oldest(c);
 	DL_APPEND(c->head, conn);
 	c->count++;
 	pthread_mutex_unlock(&c->mutex);

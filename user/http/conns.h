@@ -25,6 +25,8 @@ void rt_conns__fini(struct rt_conns *c); /* all connections are closed */
 /* A connection came; its socket stays open until rt_conns__remove(). NULL when
  * out of memory: such a connection is never ended early. */
 struct rt_conn *rt_conns__add(struct rt_conns *c, int fd);
+/* Ends the head, as when it is crowded, unless it is the only one. */
+void rt_conns__end_oldest(struct rt_conns *c);
 /* It sent a whole request. NULL-safe. */
 void rt_conns__touch(struct rt_conns *c, struct rt_conn *conn);
 /* NULL-safe; frees it. */

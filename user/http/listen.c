@@ -159,6 +159,12 @@ static void explain(const char *listen_on, const struct address *a, int err, cha
 			 "cannot listen on %s: ports below 1024 need root or CAP_NET_BIND_SERVICE",
 			 listen_on);
 		return;
+	case EINVAL:
+		snprintf(buf, len,
+			 "cannot listen on %s: a link-local address needs its interface, as in "
+			 "[fe80::1%%eth0]:PORT, and an IPv4 one its own form",
+			 listen_on);
+		return;
 	case EAFNOSUPPORT:
 		snprintf(buf, len, "cannot listen on %s: this kernel has no IPv6", listen_on);
 		return;

@@ -155,6 +155,8 @@ static enum MHD_Result send_response(struct rt_http_server *s, struct MHD_Connec
 	if (resp->body.len > HTTP_SMALL_BODY && pending &&
 	    pending + resp->body.len > HTTP_PENDING_MAX) {
 		rt_buf__free(&resp->body);
+		/* One who reads just enough to stay would keep the others out for long. */
+		rt_conns__end_oldest(&s->conns);
 		set_text(resp, MHD_HTTP_SERVICE_UNAVAILABLE,
 			 "too many answers wait for clients that do not read them; try again");
 		gzip = false;
@@ -176,9 +178,29 @@ static enum MHD_Result send_response(struct rt_http_server *s, struct MHD_Connec
 	return rc;
 }
 
-static const char *header(struct MHD_Connection *connection, const char *name)
+struct list {
+	const char *name;
+	struct rt_buf text;
+};
+
+static enum MHD_Result join(void *cls, enum MHD_ValueKind kind, const char *name,
+			    const char *value)
 {
-	return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+	struct list *l = cls;
+
+	if (!value || strcasecmp(name, l->name) != 0)
+		return MHD_YES;
+	if (l->text.len)
+		rt_buf__puts(&l->text, ", ");
+	rt_buf__puts(&l->text, value);
+	return MHD_YES;
+}
+
+/* Several lines of one name are one list (RFC 9110, 5.3). Returns NULL where there is none. */
+static const char *header(struct MHD_Connection *connection, struct list *l)
+{
+	MHD_get_connection_values(connection, MHD_HEADER_KIND, join, l);
+	return l->text.err || !l->text.len ? NULL : l->text.data;
 }
 
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
@@ -189,7 +211,10 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	struct rt_http_server *s = cls;
 	struct rt_http_response resp = {.status = MHD_HTTP_OK};
 	struct rt_http_request req = {.method = method, .path = path_of(url)};
+	struct list accept = {.name = MHD_HTTP_HEADER_ACCEPT};
+	struct list encoding = {.name = MHD_HTTP_HEADER_ACCEPT_ENCODING};
 	const union MHD_ConnectionInfo *info;
+	enum MHD_Result rc;
 
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
 		/* At the head, so that no body is waited for. */
@@ -207,10 +232,13 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	if (info)
 		rt_conns__touch(&s->conns, info->socket_context);
-	req.accept = header(connection, MHD_HTTP_HEADER_ACCEPT);
-	req.accept_encoding = header(connection, MHD_HTTP_HEADER_ACCEPT_ENCODING);
+	req.accept = header(connection, &accept);
+	req.accept_encoding = header(connection, &encoding);
 	run_route(s, &req, &resp);
-	return send_response(s, connection, &req, &resp);
+	rc = send_response(s, connection, &req, &resp);
+	rt_buf__free(&accept.text);
+	rt_buf__free(&encoding.text);
+	return rc;
 }
 
 static void on_connection(void *cls, struct MHD_Connection *connection, void **socket_context,

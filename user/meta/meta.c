@@ -228,8 +228,30 @@ static void name_process(struct rt_meta *m, const struct entry *e, struct rt_pro
 	p->resource_id = rt_hash__bytes(p->executable, strlen(p->executable), h);
 }
 
+static u32 cmdline_max(const struct rt_meta *m)
+{
+	for (size_t i = 0; i < m->cfg->nr_services; i++)
+		if (m->cfg->services[i].cmdline)
+			return META_CMDLINE_LONG;
+	return META_CMDLINE_MAX;
+}
+
+/* Command lines were cut for want of a rule that looks at them: such processes are looked at
+ * anew when they are asked for, but those that are gone. */
+static void forget_cut(struct rt_meta *m, u32 max)
+{
+	struct entry *e, *next;
+
+	DL_FOREACH_SAFE(m->list, e, next)
+	{
+		if (!e->ended && strlen(e->p.cmdline) >= max)
+			drop(m, e);
+	}
+}
+
 void rt_meta__reload(struct rt_meta *m, const struct rt_config *cfg)
 {
+	u32 max = cmdline_max(m);
 	struct entry *e;
 
 	DL_FOREACH(m->list, e)
@@ -237,6 +259,8 @@ void rt_meta__reload(struct rt_meta *m, const struct rt_config *cfg)
 		forget_ports(m, e); /* counts by the old ports */
 	}
 	m->cfg = cfg;
+	if (cmdline_max(m) > max)
+		forget_cut(m, max);
 	find_ports(m); /* out of memory: rules by port rest until the next reload */
 	DL_FOREACH(m->list, e)
 	{
@@ -270,14 +294,6 @@ static const char *keep_cmdline(char **at, struct rt_slice args, u32 max)
 	p[args.len] = '\0';
 	*at += args.len + 1;
 	return p;
-}
-
-static u32 cmdline_max(const struct rt_meta *m)
-{
-	for (size_t i = 0; i < m->cfg->nr_services; i++)
-		if (m->cfg->services[i].cmdline)
-			return META_CMDLINE_LONG;
-	return META_CMDLINE_MAX;
 }
 
 static void make_room(struct rt_meta *m)

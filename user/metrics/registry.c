@@ -42,6 +42,7 @@ static const struct rt_family_desc overflow_desc = {
 		"family's overflow series.",
 	.type = RT_COUNTER,
 	.labels = {"family"},
+	.uncapped = true,
 };
 
 static struct rt_series *slot_at(const struct rt_metric *m, u32 i)
@@ -167,7 +168,6 @@ struct rt_registry *rt_registry__new(const struct rt_registry_opts *opts)
 		errno = ENOMEM;
 		return NULL;
 	}
-	r->overflow->uncapped = true;
 	return r;
 }
 
@@ -269,7 +269,7 @@ static bool at_cap(const struct rt_metric *m)
 {
 	u32 max = m->registry->opts.max_series;
 
-	return !m->uncapped && m->nr_series >= (max ? max : RT_SERIES_MAX_DEFAULT);
+	return !m->desc->uncapped && m->nr_series >= (max ? max : RT_SERIES_MAX_DEFAULT);
 }
 
 static struct rt_labels *labels__new(const struct rt_metric *m, const u8 *key, u32 key_len)

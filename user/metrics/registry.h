@@ -39,7 +39,8 @@ struct rt_family_desc {
 	const char *labels[RT_LABELS_MAX + 1]; /* NULL-terminated */
 	const double *bounds; /* histogram: upper bounds, ascending, without +Inf */
 	u32 nr_bounds;
-	bool expires; /* series without a write for ttl are dropped whole */
+	bool expires;  /* series without a write for ttl are dropped whole */
+	bool uncapped; /* for few series, of redtap's own: max_series is not for them */
 };
 
 struct rt_registry;

@@ -16,7 +16,6 @@ struct rt_metric {
 	u32 nr_counts;	 /* of a histogram; else 0 */
 	u32 stride;	 /* bytes of a slot */
 	u32 block_slots; /* slots of a block */
-	bool uncapped;
 	char **blocks; /* never move and never shrink: series pointers stay good */
 	u32 nr_blocks;
 	u32 nr_series; /* without the overflow series */
