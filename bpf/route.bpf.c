@@ -172,6 +172,7 @@ int RT_FN(rt_walk_body)(struct rt_conn *c, u32 line)
 	if (c->req_whole == RT_LENGTH_UNKNOWN || c->req_whole == RT_LENGTH_CHUNKS)
 		return 0;
 	c->req_whole = 0;
+	c->walk |= RT_WALK_LENGTH;
 	for (u32 i = 0; i < RT_LENGTH_DIGITS; i++) {
 		u8 byte = at[15 + i];
 
@@ -519,6 +520,14 @@ static __always_inline int rt_cells_add(struct rt_conn *c, u32 slot, bool atomic
 	return 1;
 }
 
+/* POST, PUT, PATCH: what tells no length of a body in what is kept tells it further on. */
+static __always_inline bool rt_route_has_body(const struct rt_conn *c)
+{
+	const u8 *at = c->x.heads;
+
+	return at[0] == 'P' && (at[1] == 'O' || at[1] == 'U' || at[1] == 'A');
+}
+
 /* Fills head (RT_HEAD_NEW while more of it can come), req_whole, and for
  * RT_HEAD_PLAIN the hashes and head_len. */
 int RT_FN(rt_route_head)(struct rt_conn *c)
@@ -531,11 +540,10 @@ int RT_FN(rt_route_head)(struct rt_conn *c)
 	odd = rt_route_walk(c);
 	c->far = 0;
 	if (!c->head_len) {
-		/* Of lines of a few bytes there may be too many for the walk. And what has a body, and
-		 * tells no length here, tells it further on: POST, PUT, PATCH. */
+		/* Of lines of a few bytes there may be too many for the walk. */
 		c->far = c->req_whole != RT_LENGTH_UNKNOWN && c->x.req_len == RT_REQ_HEAD_MAX &&
 			 c->io_pos >= RT_REQ_HEAD_MAX &&
-			 (c->req_whole || c->x.heads[0] != 'P');
+			 ((c->walk & RT_WALK_LENGTH) || !rt_route_has_body(c));
 		c->far_pos = RT_REQ_HEAD_MAX;
 		c->far_body = c->req_whole;
 		c->req_whole = ~0ull;

@@ -17,6 +17,7 @@
 #include "lib/proxy.bpf.h"
 #include "lib/route.bpf.h"
 #include "lib/same.bpf.h"
+#include "lib/seq.bpf.h"
 #include "lib/stream.bpf.h"
 #include "lib/turn.bpf.h"
 #include "lib/whole.bpf.h"
@@ -227,12 +228,14 @@ int rt_turn_tail(struct rt_conn *c, const struct rt_uio *u, u64 n, u32 had)
 
 /* An interim response came in a turn of its own, and now comes the final one, another
  * interim one, or more of this one. */
-static __noinline int rt_turn_behind_interim(struct rt_conn *c, const struct rt_uio *u)
+static __noinline int rt_turn_behind_interim(struct rt_conn *c, const struct rt_uio *u, u64 n)
 {
 	struct rt_exchange *x = &c->x;
 	u64 data[2] = {};
 
-	if (rt_uio_peek(data, u) || !rt_infer(c, data, RT_SIG_LEN, true))
+	/* It is a head alone: what follows its end is another, however little comes at first. */
+	if (!rt_at_empty_line(x) &&
+	    (n < RT_SIG_LEN || rt_uio_peek(data, u) || !rt_infer(c, data, RT_SIG_LEN, true)))
 		return 0;
 	x->flags |= RT_X_INTERIM;
 	x->flags &= ~RT_X_RESP_CUT;
@@ -333,8 +336,8 @@ int RT_FN_HOT(rt_turn_response_bytes)(struct rt_conn *c, const struct rt_uio *u,
 		return 0;
 	x = &c->x;
 
-	if (c->resp_kind == RT_SIG_INTERIM && n >= RT_SIG_LEN)
-		rt_turn_behind_interim(c, u);
+	if (c->resp_kind == RT_SIG_INTERIM)
+		rt_turn_behind_interim(c, u, n);
 	if (c->phase == RT_PHASE_REQ) {
 		c->phase = RT_PHASE_RESP;
 		rt_turn_answers(c, u);
@@ -494,7 +497,10 @@ static __noinline int rt_turn_no_request(struct rt_conn *c, const struct rt_uio 
 	}
 	c->turn_bytes += n;
 	c->fresh = 0;
-	if (c->probe_len < RT_SIG_LEN && u->base)
+	/* A body that was owed, to the byte; of a few letters only if no request begins so. */
+	if (c->probe_len < RT_SIG_LEN && u->base &&
+	    !(busy && c->req_whole != ~0ull && c->x.req_bytes + c->turn_bytes == c->req_whole &&
+	      !rt_stream_begins(c->probe[0], c->probe[1], c->probe_len, 1)))
 		return 0;
 
 	/* Enough bytes, and no request. */
@@ -554,6 +560,10 @@ int RT_FN(rt_turn_open)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 no
 			had = 0;
 		}
 	}
+	/* As long as the body that is owed, and no more than a shape: it is that. */
+	if (row && c->phase == RT_PHASE_RESP && rt_row_vague(row) && c->req_whole != ~0ull &&
+	    c->x.req_bytes + c->turn_bytes + n == c->req_whole)
+		row = 0;
 	if (row) {
 		const struct rt_sig *sig = &rt_cfg.req_sigs[rt_row_index(row)];
 
@@ -709,6 +719,7 @@ static __always_inline u32 rt_turn_go_on(struct rt_conn *c, const struct rt_uio 
 		rt_turn_response_bytes(c, u, n, now);
 		return 0;
 	}
+	rt_seq_add_unseen(c, n);
 	if (c->phase == RT_PHASE_REQ) {
 		rt_turn_request_bytes(c, u, n, now);
 		return 0;
@@ -746,6 +757,8 @@ static __always_inline void rt_on_data_locked(struct rt_conn *c, const struct rt
 		excess = rt_turn_go_on(c, u, n, now, dir);
 	if (excess)
 		rt_turn_behind(c, u, excess, now, dir);
+	if (dir == RT_RECV)
+		rt_seq_remember(c);
 	/* A second header behind the first in one operation is dropped; the next operation is looked
 	 * at afresh. */
 	if (excess && c->phase == RT_PHASE_PROXY) {

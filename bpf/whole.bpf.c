@@ -169,11 +169,11 @@ int RT_FN(rt_closed_count)(struct rt_conn *c)
 	x = &c->x;
 	head = rt_answer_head(c, &body);
 	if (body < RT_LENGTH_CHUNKS)
-		whole = head + body <= x->resp_bytes;
-	else if (!head)
-		whole = true; /* nothing that is kept of it speaks against that */
+		whole = (head ? head : x->resp_len) + body <= x->resp_bytes;
 	else if (body == RT_LENGTH_CHUNKS)
 		whole = rt_chunks_whole(c);
+	else if (!head)
+		whole = true; /* nothing that is kept of it speaks against that */
 	else
 		whole = body == RT_BODY_UNSAID && rt_closed_by_sender(x);
 	if (!head && !(x->flags & RT_X_RESP_CUT))

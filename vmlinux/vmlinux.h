@@ -141,6 +141,7 @@ struct socket_alloc {
 
 struct tcp_sock {
 	u32 snd_una;
+	u32 copied_seq;
 	u32 write_seq;
 };
 

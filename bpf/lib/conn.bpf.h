@@ -102,12 +102,14 @@ struct rt_conn {
 	/* Where the last request was counted: good for the same key and status while
 	 * no rule was deleted. */
 	u32 hit_rules;
-	u16 far; /* the end of the head is looked for, behind what is kept */
-	u16 piece_response; /* pipelined: the operation is in the response's direction */
+	u8 far; /* the end of the head is looked for, behind what is kept */
+	u8 piece_response; /* pipelined: the operation is in the response's direction */
+	u16 sizes; /* place in rt_hist.sizes of sized_req and sized_resp */
 	u64 hit_key;
 	u16 hit_status;
 	u16 hit_slot;
-	u32 sizes; /* place in rt_hist.sizes of these two */
+	u32 seq_at; /* how far a server's process had read, in TCP's numbers; while its request
+		     * is not whole */
 	u64 sized_req;
 	u64 sized_resp;
 

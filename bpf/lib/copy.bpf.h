@@ -116,4 +116,16 @@ static __always_inline int rt_pieces_next(struct rt_conn *c, const struct rt_uio
 	return 1;
 }
 
+/* Whether what was captured of a response ends as a head does. */
+static __always_inline bool rt_at_empty_line(const struct rt_exchange *x)
+{
+	u32 end = (u32)x->req_len + x->resp_len, last;
+
+	if ((x->flags & RT_X_RESP_CUT) || x->resp_len < sizeof(last) || end < sizeof(last) ||
+	    end > RT_HEADS_MAX)
+		return false;
+	__builtin_memcpy(&last, &x->heads[end - sizeof(last)], sizeof(last));
+	return last == ('\r' | '\n' << 8 | '\r' << 16 | '\n' << 24);
+}
+
 #endif /* REDTAP_COPY_BPF_H */

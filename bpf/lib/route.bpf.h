@@ -17,6 +17,7 @@ enum rt_walk {
 	RT_WALK_ODD = 1 << 2,	 /* no plain request: only where it ends is wanted */
 	RT_WALK_DIGITS = 1 << 3, /* there are digits in the path */
 	RT_WALK_ANSWER = 1 << 4, /* the head is an answer's */
+	RT_WALK_LENGTH = 1 << 5, /* a line told the length of the body, if it is 0 */
 };
 
 /* Walks over the lines of a head, from io_pos up to `to`, both counted from the beginning
@@ -48,6 +49,9 @@ static __always_inline u32 rt_route_status(const struct rt_conn *c)
 
 	if (at > RT_REQ_HEAD_MAX)
 		return 0;
+	/* Old verifiers forget that, where it stood on the stack meanwhile. */
+	barrier_var(at);
+	at &= 2 * RT_REQ_HEAD_MAX - 1;
 	p = c->x.heads + at + 9;
 	hundreds = p[0] - '0';
 	tens = p[1] - '0';

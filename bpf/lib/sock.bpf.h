@@ -43,6 +43,14 @@ static __always_inline u32 rt_sock_unacked(const struct sock *sk)
 	return BPF_CORE_READ(tp, write_seq) - BPF_CORE_READ(tp, snd_una);
 }
 
+/* How far the process has read. Of a TCP socket. */
+static __always_inline u32 rt_sock_read_to(const struct sock *sk)
+{
+	const struct tcp_sock *tp = (const void *)sk;
+
+	return BPF_CORE_READ(tp, copied_seq);
+}
+
 /* Whether bytes lie there that the process has not taken: it still can, even after a reset. */
 static __always_inline bool rt_sock_unread(const struct sock *sk)
 {

@@ -13,6 +13,9 @@ int rt_stream_enter(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now);
 /* n bytes moved on a pipelined connection. Returns 1 when it left the protocol. */
 int rt_stream_data(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now, u32 response);
 
+/* Whether `have` bytes are the beginning of a request, or of one's first bytes. */
+int rt_stream_begins(u64 d0, u64 d1, u32 have, u32 doubt);
+
 /* After rt_pieces_begin(): goes to the first piece that is not empty. 0: there is none. */
 int rt_stream_piece(struct rt_conn *c, const struct rt_uio *u);
 

@@ -32,7 +32,7 @@ struct rt_bpf_cfg {
 	u32 hash_only;	 /* no socket storage: the hash map holds the state of all sockets */
 	u32 stack_size;	 /* of a task in the kernel, to find its registers there; 0: helpers do */
 	u32 skips;	 /* the kernel may leave out runs of this backend's programs */
-	u32 pad;
+	u32 late;	 /* the operations of a call are told when all are over */
 	struct rt_port_range ports[RT_SCOPE_PORT_MAX];
 	u32 nr_req_sigs;
 	u32 nr_resp_sigs;

@@ -117,7 +117,7 @@ def differences(want, have, role, elapsed_ns):
             check(key, want[key])
     check("protocol", "http")
     check("service", "player")
-    error = error_type(role, want["status"])
+    error = want.get("error") or error_type(role, want["status"])
     check("error", error, (have["error"] or None) == error)
     shortest = want.get("min_duration_ns", 1)
     longest = want.get("max_duration_ns", elapsed_ns)

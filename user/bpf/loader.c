@@ -143,6 +143,7 @@ static int fill_config(struct rt_bpf_cfg *c, const struct rt_bpf *b, const struc
 	c->nr_exes = (u32)cfg->exe.n;
 	c->nr_ports = b->scope.nr_ports;
 	c->hash_only = !b->storage;
+	c->late = b->backend->id == RT_BACKEND_SYSCALL;
 	c->stack_size = rt_object__stack_size();
 	memcpy(c->ports, b->scope.ports, sizeof(c->ports));
 	rt_rules__fill_config(c, b);

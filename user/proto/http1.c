@@ -75,6 +75,10 @@ static const struct rt_sig http1_sigs[] = {
 	REQ("PATCH ", F6),
 	REQ("TRACE ", F6),
 	SIG(RT_SIG_REQUEST, RT_SIG_TUNNEL, "CONNECT ", F8),
+	REQ("M-SEARCH ", F8 F1),
+	REQ("VERSION-CONTROL ", F16),
+	REQ("BASELINE-CONTROL", F16),
+	REQ("UPDATEREDIRECTRE", F16),
 	/* any other method of 3 to 14 letters, origin-form */
 	ANY("@@@ /", C3 F2),
 	ANY("@@@@ /", C4 F2),
@@ -104,6 +108,7 @@ static const struct rt_sig http1_sigs[] = {
 	REQ("\r\nDELETE ", F8 F1),
 	REQ("\r\nPATCH ", F8),
 	REQ("\r\nOPTIONS ", F8 F2),
+	REQ("\r\nTRACE ", F8),
 };
 
 /* --- lines and fields ------------------------------------------------------ */
@@ -589,9 +594,16 @@ static enum rt_framing response_framing(const struct rt_view *v, const struct rt
 	u64 before = (u64)(body.p - v->resp.p);
 
 	if (!h->done) {
-		bool owed = h->has_cl && !h->has_te && !h->invalid && !has_no_body(op) &&
-			    turn < h->length;
+		bool owed = false;
 
+		if (h->invalid || has_no_body(op))
+			;
+		else if (h->has_te)
+			owed = h->chunked && minor && !v->resp_blind &&
+			       tail_framing(v->tail) == RT_FRAMING_PARTIAL &&
+			       !rt_slice_ends(v->tail, "\r\n\r\n") && v->tail.len;
+		else if (h->has_cl) /* the head is longer than what is kept of it */
+			owed = turn - v->resp.len < h->length;
 		return cut && !owed ? RT_FRAMING_UNKNOWN : RT_FRAMING_PARTIAL;
 	}
 	if (has_no_body(op))

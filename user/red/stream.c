@@ -16,6 +16,7 @@
 
 #include <uthash.h>
 
+#include "proto/http1_impl.h"
 #include "proto/http1_reader.h"
 #include "red/finish_impl.h"
 #include "util/hash.h"
@@ -484,6 +485,17 @@ void rt_streams__free(struct rt_streams *all)
 	free(all);
 }
 
+static bool is_request(struct rt_slice head)
+{
+	struct rt_cur c;
+	struct rt_op op = {0};
+
+	while (head.len && (head.p[0] == '\r' || head.p[0] == '\n'))
+		head = rt_slice_skip(head, 1);
+	c = rt_cur_init(head);
+	return rt_http1_request_line(&c, head.len >= RT_REQ_HEAD_MAX - 4, &op) != RT_PARSE_BAD;
+}
+
 /* The first request, as the kernel found where it ends, opens the stream. */
 static void open_stream(struct rt_streams *all, const struct rt_exchange *x)
 {
@@ -507,6 +519,11 @@ static void open_stream(struct rt_streams *all, const struct rt_exchange *x)
 	s->req.last = s->heard = x->req_end;
 	HASH_ADD(hh, all->table, key, sizeof(s->key), s);
 
+	/* No request after all: nothing will answer it. */
+	if (!is_request((struct rt_slice){x->heads, x->req_len})) {
+		rt_finisher__count(&all->f->counts.rejected);
+		return;
+	}
 	q = request_new(all, s, (struct rt_slice){x->heads, x->req_len});
 	if (!q)
 		return;

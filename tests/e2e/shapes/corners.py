@@ -333,3 +333,170 @@ def empty_line_before_any_method(w, c, s):
         ask(c, s, b"\r\n" + request)
         answer(c, s, OK)
         w.expect(method, "/blank", 200, None, OK)
+
+
+# --- answers whose heads are longer than what is kept ---------------------------
+
+FILLER = b"X-Filler: " + b"f" * 600
+
+
+@shape(hold=True, slow=True)
+def long_head_and_a_pause(w, c, s):
+    """Silence in the middle of the body is not its end."""
+    request = ask(c, s, req(b"GET /long/pause"))
+    response = resp(b"200 OK", b"Content-Length: 300", FILLER, body=b"a" * 300)
+    answer(c, s, response[:-200])
+    time.sleep(2)
+    answer(c, s, response[-200:])
+    w.expect("GET", "/long/pause", 200, request, response, min_duration_ns=1_900_000_000)
+
+
+@shape(hold=True, slow=True)
+def long_head_chunks_and_a_pause(w, c, s):
+    request = ask(c, s, req(b"GET /long/chunks"))
+    response = resp(b"200 OK", CHUNKED, FILLER, length=False) + chunked(b"hello", b"world")
+    answer(c, s, response[:-15])
+    time.sleep(2)
+    answer(c, s, response[-15:])
+    w.expect("GET", "/long/chunks", 200, request, response, min_duration_ns=1_900_000_000)
+
+
+@shape()
+def long_head_cut_off(w, c, s):
+    request = ask(c, s, req(b"GET /long/cut"))
+    response = answer(c, s, resp(b"200 OK", b"Content-Length: 400", FILLER) + b"hello")
+    s.close()
+    c.end_of_stream()
+    w.expect("GET", "/long/cut", 200, request, response, error="connection_closed")
+
+
+@shape()
+def long_head_chunks_cut_off(w, c, s):
+    request = ask(c, s, req(b"GET /long/cut"))
+    head = resp(b"200 OK", CHUNKED, FILLER, length=False)
+    response = answer(c, s, head + b"1000\r\nhello")
+    s.close()
+    c.end_of_stream()
+    w.expect("GET", "/long/cut", 200, request, response, error="connection_closed")
+
+
+@shape()
+def long_head_and_close(w, c, s):
+    """Whole, in both framings: the close is none of their business."""
+    for path, response in (
+        ("/long/whole", resp(b"200 OK", FILLER, body=b"whole")),
+        ("/long/chunks", resp(b"200 OK", CHUNKED, FILLER, length=False) + chunked(b"whole")),
+    ):
+        turn(w, c, s, req(b"GET " + path.encode()), response, "GET", path, 200)
+    s.close()
+    c.end_of_stream()
+
+
+@shape(hold=True)
+def long_head_without_a_body_and_the_next(w, c, s):
+    """Its length is 0 and is told; so it is whole, and the next one is another."""
+    first = req(b"POST /long/none", b"Content-Length: 0", FILLER)
+    second = req(b"GET /long/next")
+    ask(c, s, first + second)
+    answer(c, s, NO + OK)
+    w.expect("POST", "/long/none", 404, first, NO)
+    w.expect("GET", "/long/next", 200, second, OK)
+
+
+# --- bodies that come after the refusal ------------------------------------------
+
+WHO = resp(b"401 Unauthorized", body=b"who?")
+
+
+def refused(w, c, s, body):
+    """Its head alone is answered, then the body comes all the same."""
+    head = ask(c, s, req(b"POST /late", b"Content-Length: %d" % len(body)))
+    answer(c, s, WHO)
+    ask(c, s, body)
+    w.expect("POST", "/late", 401, head + body, WHO)
+
+
+@shape(hold=True)
+def refused_body_that_looks_like_a_request_line(w, c, s):
+    for body in (b"SELECT /* all */ name FROM t", b"see /etc/motd\n\n"):
+        refused(w, c, s, body)
+        for status in (b"200 OK", b"404 Not Found", b"500 Oh", b"201 Created"):
+            response = resp(status, body=status)
+            path = "/late/" + status[:3].decode()
+            turn(w, c, s, req(b"GET " + path.encode()), response, "GET", path, int(status[:3]))
+
+
+@shape(hold=True)
+def refused_short_body_and_a_first_byte(w, c, s):
+    """Less than what a request is told by, and the next one read in two pieces."""
+    for body in (b"token", b"{}"):
+        refused(w, c, s, body)
+        request = req(b"GET /late/next")
+        c.send(request)
+        s.take(1)
+        s.take(len(request) - 1)
+        w.expect("GET", "/late/next", 200, request, answer(c, s, OK))
+
+
+@shape(hold=True)
+def body_by_splice(w, c, s):
+    """The hooks at the socket do not see these bytes; the requests behind them are there."""
+    body = b"u" * 20000
+    head = ask(c, s, req(b"POST /spliced", b"Content-Length: %d" % len(body)))
+    c.send(body)
+    out, into = os.pipe()
+    left = len(body)
+    while left:
+        n = os.splice(s.fileno(), into, left)
+        os.read(out, n)
+        left -= n
+    os.close(out)
+    os.close(into)
+    w.expect("POST", "/spliced", 200, head + body, answer(c, s, OK))
+    for _ in range(20):
+        turn(w, c, s, req(b"GET /spliced/next"), OK, "GET", "/spliced/next", 200)
+
+
+@shape()
+def body_and_end_at_once(w, c, s):
+    """The end of the stream is read with the last bytes, and is none of them."""
+    body = b"b" * 1000
+    request = req(b"PUT /half", body=body)
+    c.send(request[:-600])
+    s.take(len(request) - 600)
+    c.send(request[-600:])
+    c.half_close()
+    time.sleep(0.05)
+    s.take(600)
+    s.end_of_stream()
+    w.expect("PUT", "/half", 200, request, answer(c, s, OK))
+
+
+# --- the final response in small pieces ---------------------------------------------
+
+
+@shape(hold=True, slow=True)
+def continue_then_small_pieces(w, c, s):
+    """Its first byte counts, not the interim one's."""
+    final = resp(b"201 Created", body=b"ok" * 500)
+    for path in ("/small/writes", "/small/writev"):
+        head = ask(c, s, req(b"PUT " + path.encode(), b"Content-Length: 1500"))
+        answer(c, s, b"HTTP/1.1 100 Continue\r\n\r\n")
+        ask(c, s, b"b" * 1500)
+        time.sleep(0.3)
+        if path == "/small/writev":
+            s.writev(final[:9], final[9:13], final[13:])
+            c.take(len(final))
+        else:
+            answer(c, s, final[:9])
+            answer(c, s, final[9:])
+        w.expect("PUT", path, 201, head + b"b" * 1500, final, min_ttfb_ns=300_000_000)
+
+
+# --- methods ------------------------------------------------------------------------
+
+
+@shape(hold=True)
+def methods_with_a_dash(w, c, s):
+    for method in (b"VERSION-CONTROL", b"BASELINE-CONTROL", b"M-SEARCH", b"UPDATEREDIRECTREF"):
+        turn(w, c, s, req(method + b" /dash"), OK, method.decode(), "/dash", 200)
