@@ -25,8 +25,10 @@ static __noinline u32 rt_seq_unseen(const struct rt_conn *c, u32 n)
 	if (BPF_CORE_READ(sk, sk_protocol) != RT_IPPROTO_TCP)
 		return 0;
 	unseen = rt_sock_read_to(sk) - n - c->seq_at;
+	if (!unseen || rt_sock_has_layer(sk))
+		return 0;
 	/* The end of the stream that was read with these bytes counts as one. */
-	if (unseen && rt_sock_at_end(sk))
+	if (rt_sock_at_end(sk))
 		unseen--;
 	return unseen >> 31 ? 0 : unseen;
 }

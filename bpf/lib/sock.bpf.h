@@ -51,6 +51,15 @@ static __always_inline u32 rt_sock_read_to(const struct sock *sk)
 	return BPF_CORE_READ(tp, copied_seq);
 }
 
+/* Whether something stands between TCP and the process that has other numbers of bytes: the
+ * kernel's TLS, a map of sockets. Of a TCP socket. */
+static __always_inline bool rt_sock_has_layer(const struct sock *sk)
+{
+	const struct inet_connection_sock *icsk = (const void *)sk;
+
+	return BPF_CORE_READ(icsk, icsk_ulp_ops) || BPF_CORE_READ(sk, sk_user_data);
+}
+
 /* Whether bytes lie there that the process has not taken: it still can, even after a reset. */
 static __always_inline bool rt_sock_unread(const struct sock *sk)
 {

@@ -519,15 +519,21 @@ def test_reload_under_traffic(netns, redtap, tmp_path):
     assert records(m) < logged, "hardly any was counted in place"
 
 
+def watch_calls(procs, agent, folder):
+    """The agent's calls of bpf(2) from now on: (strace, its log)."""
+    log = folder / "calls"
+    strace = procs.start([need("strace"), "-f", "-e", "trace=bpf", "-o", log, "-p", str(agent.pid)])
+    wait_until(lambda: log.exists() and agent.traced(), 5, "strace to attach")
+    return strace, log
+
+
 @pytest.mark.parametrize("backend", ["event", "syscall"])
 def test_no_system_calls_on_maps(netns, redtap, procs, tmp_path, backend):
     """Rules, counters, sweeps and scrapes: while a task is inside such a call, the kernel leaves
     out the hooks of these backends on its CPU, whoever runs there."""
     load.Nginx(netns, tmp_path)
     agent = redtap()
-    log = tmp_path / "calls"
-    strace = procs.start([need("strace"), "-f", "-e", "trace=bpf", "-o", log, "-p", str(agent.pid)])
-    wait_until(lambda: log.exists() and agent.traced(), 5, "strace to attach")
+    strace, log = watch_calls(procs, agent, tmp_path)
     client = Client(netns, 8080)
     for i in range(40):
         for _ in range(3):
@@ -550,9 +556,7 @@ def test_no_walk_over_an_empty_map(netns, redtap, procs, tmp_path, backend):
     """Without Unix sockets all state is in the sockets: nobody looks for some elsewhere."""
     load.Nginx(netns, tmp_path)
     agent = redtap()
-    log = tmp_path / "calls"
-    strace = procs.start([need("strace"), "-f", "-e", "trace=bpf", "-o", log, "-p", str(agent.pid)])
-    wait_until(lambda: log.exists() and agent.traced(), 5, "strace to attach")
+    strace, log = watch_calls(procs, agent, tmp_path)
     client = Client(netns, 8080)
     client.get("/")
     agent.metrics()  # with a sweep, which may be the first
