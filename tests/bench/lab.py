@@ -148,7 +148,8 @@ class Lab(Space):
             if nginx.poll() is not None:
                 raise LabError(f"nginx did not start: {log.read_text()}")
             return subprocess.run(
-                ["ip", "netns", "exec", self.ns, "curl", "--noproxy", "*", "-sf", f"http://127.0.0.1:{PORT}/"],
+                ["ip", "netns", "exec", self.ns, "curl", "--noproxy", "*", "-sf",
+                 f"http://127.0.0.1:{PORT}/"],
                 check=False).returncode == 0
 
         wait_until("nginx answers", answers)

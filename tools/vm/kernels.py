@@ -111,7 +111,8 @@ class Apt:
             "Dir::Etc::preferencesparts": "/dev/null", "APT::Architecture": self.arch,
             "APT::Architectures": self.arch, "APT::Sandbox::User": "root",
             # A list that could not be fetched is an error, not a warning about old ones.
-            "APT::Update::Error-Mode": "any", "APT::Update::Post-Invoke": "", "APT::Update::Post-Invoke-Success": "",
+            "APT::Update::Error-Mode": "any",
+            "APT::Update::Post-Invoke": "", "APT::Update::Post-Invoke-Success": "",
             "Acquire::Languages": "none", "Acquire::Retries": "3", "Acquire::Check-Date": "false",
         }
         cmd = [tool, "-q"]
