@@ -23,7 +23,7 @@ FOLDER = pathlib.Path(__file__).resolve().parent / "shapes"
 sys.path.insert(0, str(FOLDER))
 from script import SHAPES  # noqa: E402
 
-import shapes, proxy_header, corners  # noqa: E401, E402, F401 (they fill the table)
+import shapes, proxy_header, corners, talks  # noqa: E401, E402, F401 (they fill the table)
 
 ROLES = {"server": "local_port", "client": "peer_port"}
 LATEST = 2.5  # s from the last byte of a silent connection to its line: 2, and the pipe
@@ -137,7 +137,12 @@ def test_shape(played, name, role):
     want, have = result["expected"], played.of(name, role)
     seen = "\n".join(json.dumps(x) for x in have)
     assert len(have) == len(want), f"{len(have)} records, not {len(want)}:\n{seen}"
-    key = lambda x: (x["path"][:PATH_CUT_MIN], x["method"], x["status"])  # noqa: E731
+
+    def key(x):
+        """Of those that ask for the same, the shorter comes first."""
+        sizes = x["request_bytes"] or 0, x["response_bytes"] or 0
+        return (x["path"][:PATH_CUT_MIN], x["method"], x["status"], *sizes)
+
     wrong = [
         f"{w['method']} {w['path'][:60]}: {text}"
         for w, h in zip(sorted(want, key=key), sorted(have, key=key))
