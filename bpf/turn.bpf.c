@@ -767,14 +767,6 @@ static __always_inline void rt_on_data_locked(struct rt_conn *c, const struct rt
 	}
 }
 
-/* A close of `sk` that came while somebody had the lock, who sees to it then. Unless the state
- * went meanwhile, and its memory is another socket's. */
-static __always_inline void rt_turn_closing(struct rt_conn *c, u64 sk)
-{
-	if (c->sk == sk)
-		c->closing = 1;
-}
-
 /* The close came in an interrupt while this CPU held the lock, or the sweep did. */
 int RT_FN_APART(rt_on_gone)(struct rt_conn *c)
 {
@@ -853,14 +845,6 @@ int RT_FN(rt_on_data)(struct rt_conn *c, const struct rt_uio *u, u64 n, u32 dir)
 	return 0;
 }
 
-/* The connection ends the exchange. Not where rt_on_gone() finds that out, rarely: calls
- * cannot go deeper than from here on. */
-static __always_inline void rt_turn_close(struct rt_conn *c, u64 now)
-{
-	if (!rt_closed_count(c))
-		rt_turn_finish(c, now);
-}
-
 int RT_FN(rt_on_nothing)(struct rt_conn *c, u32 dir, int ret)
 {
 	bool over;
@@ -893,94 +877,6 @@ int RT_FN(rt_on_nothing)(struct rt_conn *c, u32 dir, int ret)
 	if (c->closing)
 		rt_on_gone(c);
 	return 0;
-}
-
-static __always_inline u32 rt_state_flags(int old, int new, int err, bool unacked)
-{
-	u32 flags = RT_X_CLOSED;
-
-	switch (new) {
-	case RT_TCP_FIN_WAIT1:
-	case RT_TCP_LAST_ACK:
-		return RT_X_LOCAL_FIN;
-	case RT_TCP_CLOSE_WAIT:
-		return RT_X_PEER_FIN;
-	case RT_TCP_CLOSE:
-		if (err == RT_ECONNRESET || err == RT_EPIPE)
-			flags |= RT_X_RESET;
-		else if (err == RT_ETIMEDOUT)
-			flags |= RT_X_TIMED_OUT;
-		else if (old == RT_TCP_ESTABLISHED || old == RT_TCP_CLOSE_WAIT)
-			flags |= RT_X_LOCAL_RESET;
-		if (unacked)
-			flags |= RT_X_UNACKED;
-		return flags;
-	}
-	return 0;
-}
-
-/* Whether a change of state is when the exchange ended, should it have failed:
- * not when only a sending half was closed, by this side or a client's. */
-static __always_inline bool rt_state_ends(const struct rt_conn *c, int new, u32 buffers)
-{
-	if (new == RT_TCP_CLOSE_WAIT)
-		return c->x.role == RT_ROLE_CLIENT;
-	return new == RT_TCP_CLOSE || (buffers & RT_BUF_SHUT);
-}
-
-int RT_FN(rt_on_state)(struct rt_conn *c, int old, int new, int sk_err, u32 buffers)
-{
-	u64 now = bpf_ktime_get_ns();
-	int keep = 0;
-	u32 flags;
-	u64 sk;
-
-	if (!c)
-		return 0;
-	sk = c->sk;
-	flags = rt_state_flags(old, new, sk_err, buffers & RT_BUF_UNACKED);
-	if (!flags || !rt_turn_busy(c))
-		return 0;
-	if (!rt_conn_lock(c)) {
-		if (new == RT_TCP_CLOSE)
-			rt_turn_closing(c, sk);
-		return 1;
-	}
-	if (rt_turn_busy(c)) {
-		if ((buffers & RT_BUF_UNACKED_FIN) && (c->x.flags & RT_X_LOCAL_FIN))
-			flags &= ~RT_X_UNACKED;
-		/* A client may yet read its answer; a server may be in the call that
-		 * sends one. rt_on_gone() ends these. */
-		if (c->x.role == RT_ROLE_CLIENT)
-			keep = buffers & RT_BUF_UNREAD;
-		else
-			keep = c->phase != RT_PHASE_RESP && (flags & RT_X_RESET);
-		keep = keep && new == RT_TCP_CLOSE;
-		if (keep)
-			flags &= ~RT_X_CLOSED;
-		c->x.flags |= flags;
-		if (!c->x.end && rt_state_ends(c, new, buffers))
-			c->x.end = now;
-		if (new == RT_TCP_CLOSE && !keep)
-			rt_turn_close(c, now);
-	}
-	rt_conn_unlock(c);
-	return keep;
-}
-
-int rt_on_destroy(struct rt_conn *c, int sk_err, u32 buffers)
-{
-	const u32 known = RT_X_LOCAL_FIN | RT_X_PEER_FIN | RT_X_RESET | RT_X_LOCAL_RESET |
-			  RT_X_TIMED_OUT;
-
-	if (!c)
-		return 0;
-	/* The close itself was not seen: a program does not nest on one CPU. Of how it came to
-	 * that, what was seen before may tell. */
-	if (rt_turn_busy(c))
-		rt_on_state(c, c->x.flags & known ? RT_TCP_CLOSE : RT_TCP_ESTABLISHED,
-			    RT_TCP_CLOSE, sk_err, buffers & ~RT_BUF_UNREAD);
-	return rt_on_gone(c);
 }
 
 #ifdef RT_LEGACY

@@ -43,7 +43,9 @@
 	UIO(rt_on_data, (, u64 n, u32 dir), (, n, dir))                                 \
 	FN(rt_on_gone, (), ())                                                          \
 	FN(rt_on_earlier, (, u64 was, u32 ino), (, was, ino))                           \
-	FN(rt_on_nothing, (, u32 dir, int ret), (, dir, ret))                           \
+	FN(rt_on_nothing, (, u32 dir, int ret), (, dir, ret))
+
+#define RT_LEGACY_STATE(FN, UIO)                                                        \
 	FN(rt_on_state, (, int old, int new, int sk_err, u32 buffers),                  \
 	   (, old, new, sk_err, buffers))
 
@@ -131,6 +133,7 @@ static RT_INLINE struct rt_uio *rt_uio_now(void)
 	}
 
 RT_LEGACY_TURN(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
+RT_LEGACY_STATE(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
 RT_LEGACY_STREAM(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
 RT_LEGACY_PROXY(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)
 RT_LEGACY_FAR(RT_LEGACY_STUB, RT_LEGACY_STUB_UIO)

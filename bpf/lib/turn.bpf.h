@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* What the sweep shares with the state machine. */
+/* What others share with the state machine. */
 #ifndef REDTAP_TURN_BPF_H
 #define REDTAP_TURN_BPF_H
 
 #include "lib/maps.bpf.h"
 #include "lib/stat.bpf.h"
+#include "lib/whole.bpf.h"
 
 /* The record's length; bounded anew, for the verifier. */
 static __always_inline u32 rt_exchange_size(struct rt_exchange *x)
@@ -44,6 +45,25 @@ static __always_inline void rt_turn_count(struct rt_conn *c)
 	if (c->uncounted)
 		rt_stat_add(RT_STAT_BYTES_PARSED, c->uncounted);
 	c->uncounted = 0;
+}
+
+/* The exchange is over: its record goes up, or it is counted in place. */
+int rt_turn_finish(struct rt_conn *c, u64 now);
+
+/* The connection ends the exchange. Not where rt_on_gone() finds that out, rarely: calls
+ * cannot go deeper than from here on. */
+static __always_inline void rt_turn_close(struct rt_conn *c, u64 now)
+{
+	if (!rt_closed_count(c))
+		rt_turn_finish(c, now);
+}
+
+/* A close of `sk` that came while somebody had the lock, who sees to it then. Unless the state
+ * went meanwhile, and its memory is another socket's. */
+static __always_inline void rt_turn_closing(struct rt_conn *c, u64 sk)
+{
+	if (c->sk == sk)
+		c->closing = 1;
 }
 
 #endif /* REDTAP_TURN_BPF_H */

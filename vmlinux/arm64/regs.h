@@ -32,6 +32,7 @@ enum {
 	RT_NR_splice = 76,
 	RT_NR_sendto = 206,
 	RT_NR_recvfrom = 207,
+	RT_NR_shutdown = 210,
 	RT_NR_sendmsg = 211,
 	RT_NR_recvmsg = 212,
 	RT_NR_recvmmsg = 243,

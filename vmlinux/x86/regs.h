@@ -36,6 +36,7 @@ enum {
 	RT_NR_recvfrom = 45,
 	RT_NR_sendmsg = 46,
 	RT_NR_recvmsg = 47,
+	RT_NR_shutdown = 48,
 	RT_NR_splice = 275,
 	RT_NR_recvmmsg = 299,
 	RT_NR_sendmmsg = 307,
