@@ -152,7 +152,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	close_stream(f, meta, pos, RT_X_LOCAL_FIN);
 	rt_finisher__counts(f, &n);
-	check(streams + n.started == n.finished + n.aborted + n.rejected + n.evicted);
+	check(streams + n.started == n.finished + n.aborted + n.rejected + n.evicted +
+				     n.endless);
 	check(told == n.finished + n.aborted && told == n.streamed);
 	rt_finisher__free(f);
 	rt_meta__free(meta);

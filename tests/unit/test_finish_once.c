@@ -46,7 +46,7 @@ static void test_told_by_silence(void **state)
 	/* however it ends: a reset after the full response changes nothing */
 	assert_int_equal(next(t, 7, 3, RST | RT_X_UNACKED | RT_X_AFTER_IDLE, FULL), NOTHING);
 	assert_int_equal(t->told, 3);
-	assert_int_equal(counts(t).evicted, 0);
+	assert_int_equal(counts(t).endless, 0);
 }
 
 /* However many sweeps fail, none of those that they did not meet is forgotten. */
@@ -103,7 +103,7 @@ static void test_out_of_order(void **state)
 }
 
 /* The ring had no room for an end. The kernel leaves those that were reported
- * by silence to user space: one that was told is done, one that was not is evicted. */
+ * by silence to user space: one that was told is done, one that was not is counted. */
 static void test_lost_end(void **state)
 {
 	struct fixture *t = *state;
@@ -115,7 +115,7 @@ static void test_lost_end(void **state)
 	for (int i = 0; i < LONG; i++)
 		assert_true(sweep(t, 9, 1));
 	assert_int_equal(counts(t).finished, 1);
-	assert_int_equal(counts(t).evicted, 1);
+	assert_int_equal(counts(t).endless, 1);
 	assert_int_equal(t->told, 1);
 }
 
@@ -132,7 +132,7 @@ static void test_long_silence(void **state)
 		sweep(t, 0, 0);
 	assert_int_equal(next(t, 7, 1, CLOSED | RT_X_AFTER_IDLE, FULL), NOTHING);
 	assert_int_equal(t->told, 1);
-	assert_int_equal(counts(t).evicted, 0);
+	assert_int_equal(counts(t).endless, 0);
 }
 
 /* Most sweeps leave out what rests: that is in flight all the same, until it is told. */
@@ -148,7 +148,7 @@ static void test_resting(void **state)
 		assert_false(sweep(t, i % RT_SWEEP_ALL_EVERY ? 0 : 7, 1));
 	assert_int_equal(next(t, 7, 1, RT_X_AFTER_IDLE, FULL), NOTHING);
 	assert_int_equal(t->told, 1);
-	assert_int_equal(counts(t).evicted, 0);
+	assert_int_equal(counts(t).endless, 0);
 }
 
 /* The number of a socket that is gone comes again, and with it the first seq. */
@@ -164,11 +164,11 @@ static void test_conn_id_again(void **state)
 	assert_int_equal(next(t, 7, 1, 0, FULL), FINISHED);
 	assert_int_equal(t->told, 4);
 
-	/* the older one was waiting: its end was lost, and it is evicted */
+	/* the older one was waiting: its end was lost */
 	assert_int_equal(next(t, 8, 1, RT_X_IDLE, PARTIAL), NOTHING);
 	assert_int_equal(next(t, 8, 1, RT_X_IDLE, FULL), FINISHED);
 	assert_int_equal(next(t, 8, 1, CLOSED | RT_X_AFTER_IDLE, FULL), NOTHING);
-	assert_int_equal(counts(t).evicted, 1);
+	assert_int_equal(counts(t).endless, 1);
 }
 
 static void test_in_flight(void **state)
@@ -211,14 +211,14 @@ static void test_conservation(void **state)
 			     (const char *const[]){FULL, PARTIAL, "", FOREIGN}[seed >> 22 & 3]);
 	}
 	c = counts(t);
-	assert_int_equal(c.evicted, 0);
+	assert_int_equal(c.endless, 0);
 	assert_int_equal(c.finished + c.aborted + c.rejected + waiting, started);
 	for (int i = 0; i < LONG; i++)
 		sweep(t, 0, 0);
 	c = counts(t);
-	assert_int_equal(c.evicted, waiting);
+	assert_int_equal(c.endless, waiting);
 	assert_int_equal(t->told, c.finished + c.aborted);
-	assert_true(c.finished && c.aborted && c.rejected && c.evicted);
+	assert_true(c.finished && c.aborted && c.rejected && c.endless);
 }
 
 int main(void)

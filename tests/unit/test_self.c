@@ -183,7 +183,7 @@ static void test_counts_arrive(void **state)
 	struct fixture *t = s->t;
 
 	/* 7 finished, of these 2 by silence without a frame and 1 pipelined; 3
-	 * aborted; 2 rejected; 1 malformed; 1 evicted; 4 in flight */
+	 * aborted; 2 rejected; 1 malformed; 1 without an end; 4 in flight */
 	for (u32 i = 0; i < 4; i++)
 		assert_int_equal(one(t, i, 0, GET, FULL), FINISHED);
 	assert_int_equal(one(t, 10, 0, GET GET, FULL), FINISHED);
@@ -213,7 +213,9 @@ static void test_counts_arrive(void **state)
 		assert_true(value(s, "redtap_exchanges_aborted_total") == 3);
 		assert_true(value(s, "redtap_exchanges_evicted_total{reason=\"not_a_request\"}") ==
 			    2);
-		assert_true(value(s, "redtap_exchanges_evicted_total{reason=\"ring_full\"}") == 1);
+		assert_true(value(s, "redtap_exchanges_evicted_total{reason=\"end_missing\"}") ==
+			    1);
+		assert_true(value(s, "redtap_exchanges_evicted_total{reason=\"ring_full\"}") == 0);
 		assert_true(value(s, "redtap_records_malformed_total") == 1);
 		assert_true(value(s, "redtap_exchanges_in_flight") == 4);
 	}

@@ -112,7 +112,8 @@ static void assert_conserved(struct fixture *t, u64 kernel)
 	rt_finisher__sweep_begin(t->f);
 	rt_finisher__sweep_end(t->f);
 	c = counts(t);
-	assert_int_equal(kernel + c.started, c.finished + c.aborted + c.rejected + c.evicted);
+	assert_int_equal(kernel + c.started, c.finished + c.aborted + c.rejected + c.evicted +
+						     c.endless);
 	assert_int_equal(c.bad, 0);
 }
 

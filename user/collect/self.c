@@ -165,6 +165,7 @@ static int self_read(void *state)
 	st->values[RT_STAT_EXCHANGES_FINISHED] = c.finished;
 	st->values[RT_STAT_EXCHANGES_ABORTED] = c.aborted;
 	st->values[RT_STAT_EXCHANGES_REJECTED] = c.rejected;
+	st->values[RT_STAT_EXCHANGES_ENDLESS] = c.endless;
 	/* The kernel counts those of which user space heard nothing. */
 	st->values[RT_STAT_EXCHANGES_EVICTED] += c.evicted;
 	st->values[RT_STAT_EXCHANGES_UNFRAMED] = c.unframed;

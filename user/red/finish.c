@@ -8,7 +8,7 @@
  * its own framing says that every byte is there. Every report by silence is
  * remembered until the kernel's later record of the end (RT_X_AFTER_IDLE): so
  * that one already told is not counted again, and one that waits is counted as
- * evicted when that record was lost with a full ring.
+ * one without an end when its socket is gone and that record did not come.
  */
 #include "red/finish_impl.h"
 
@@ -65,7 +65,7 @@ struct rt_finisher *rt_finisher__new(rt_finished_fn fn, rt_active_fn active, voi
 static void forget(struct rt_finisher *f, struct silent *s, bool lost)
 {
 	if (lost && !s->told)
-		rt_finisher__count(&f->counts.evicted);
+		rt_finisher__count(&f->counts.endless);
 	if (!s->told)
 		DL_DELETE(f->waiting, s);
 	HASH_DEL(f->silent, s);

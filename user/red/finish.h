@@ -17,15 +17,16 @@ typedef void (*rt_finished_fn)(void *ctx, const struct rt_finished *f);
 /* Told per sweep for every exchange in flight. */
 typedef void (*rt_active_fn)(void *ctx, const struct rt_active *a);
 
-/* started here and in the kernel = finished + aborted + rejected + evicted here and in
- * the kernel + in flight */
+/* started here and in the kernel = finished + aborted + rejected + endless + evicted
+ * here and in the kernel + in flight */
 struct rt_finish_counts {
 	u64 started;   /* on pipelined connections, but for the first there */
 	u64 finished;  /* a full response came */
 	u64 aborted;   /* it ended without one */
 	u64 rejected;  /* it looked like a request and was none */
-	u64 evicted;   /* reported by silence or pipelined, not told, and what tells its end was lost;
-			* or counted, and what tells whose it was */
+	u64 evicted;   /* pipelined, and a piece was lost; or counted, and what tells whose it was */
+	u64 endless;   /* reported by silence, not told, and its socket went without its end: that
+			* record was lost, or the kernel skipped the program */
 	u64 in_flight; /* at the last sweep */
 	u64 bad;       /* records that contradict themselves; always 0 unless there is a bug */
 	u64 pipelined; /* of those told: their request turn held more than one request */
