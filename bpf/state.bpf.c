@@ -19,8 +19,12 @@ static __always_inline u32 rt_state_flags(int old, int new, int err, bool unacke
 
 	switch (new) {
 	case RT_TCP_FIN_WAIT1:
-	case RT_TCP_LAST_ACK:
 		return RT_X_LOCAL_FIN;
+	case RT_TCP_LAST_ACK:
+		return RT_X_LOCAL_FIN | RT_X_PEER_FIN;
+	case RT_TCP_FIN_WAIT2:
+	case RT_TCP_CLOSING:
+		return old == new ? RT_X_LOCAL_FIN : 0;
 	case RT_TCP_CLOSE_WAIT:
 		return RT_X_PEER_FIN;
 	case RT_TCP_CLOSE:
@@ -46,11 +50,13 @@ static __always_inline bool rt_state_ends(const struct rt_conn *c, int new, u32 
 	return new == RT_TCP_CLOSE || (buffers & RT_BUF_SHUT);
 }
 
-/* Whether this is close(2), after which no process has the socket: not shutdown(2) of both halves,
- * by one thread while another may be on its way out of a call that moved bytes. */
+/* Whether this is close(2), after which no process has the socket: it leaves nothing unread, and
+ * tells of a state that stays as it is, too, where the sending half was shut before. Not shutdown(2)
+ * of both halves, by one thread while another may be on its way out of a call that moved bytes. */
 static __always_inline bool rt_state_closes(int new, u32 buffers)
 {
-	return (new == RT_TCP_FIN_WAIT1 || new == RT_TCP_LAST_ACK) && (buffers & RT_BUF_SHUT) &&
+	return new != RT_TCP_CLOSE && new != RT_TCP_CLOSE_WAIT &&
+	       (buffers & (RT_BUF_SHUT | RT_BUF_UNREAD)) == RT_BUF_SHUT &&
 	       RT_REGS_NR(rt_task_regs(rt_task())) != RT_NR_shutdown;
 }
 

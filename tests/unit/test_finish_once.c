@@ -119,6 +119,24 @@ static void test_lost_end(void **state)
 	assert_int_equal(t->told, 1);
 }
 
+/* No sweep over open files meets a socket that its process closed, and the kernel may keep it for
+ * minutes: an end that comes after all does not count anything twice. */
+static void test_late_end(void **state)
+{
+	struct fixture *t = *state;
+
+	assert_int_equal(next(t, 7, 1, RT_X_IDLE, FULL), FINISHED);
+	assert_int_equal(next(t, 8, 1, RT_X_IDLE, PARTIAL), NOTHING);
+	for (int i = 0; i < 200; i++)
+		assert_true(sweep(t, 9, 1));
+	assert_int_equal(counts(t).endless, 1);
+	assert_int_equal(next(t, 7, 1, CLOSED | RT_X_TIMED_OUT | RT_X_AFTER_IDLE, FULL), NOTHING);
+	assert_int_equal(next(t, 8, 1, CLOSED | RT_X_TIMED_OUT | RT_X_AFTER_IDLE, FULL), NOTHING);
+	assert_int_equal(t->told, 1);
+	assert_int_equal(counts(t).aborted, 0);
+	assert_int_equal(counts(t).endless, 1);
+}
+
 /* While the sweep still meets it, however often, it is not forgotten. */
 static void test_long_silence(void **state)
 {
@@ -226,7 +244,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_told_by_silence), TEST(test_told_by_its_end), TEST(test_out_of_order),
 		cmocka_unit_test(test_sweeps_that_fail),
-		TEST(test_lost_end),	    TEST(test_long_silence),	TEST(test_resting),
+		TEST(test_lost_end),	    TEST(test_late_end),
+		TEST(test_long_silence),    TEST(test_resting),
 		TEST(test_conn_id_again),   TEST(test_in_flight),	TEST(test_conservation),
 	};
 

@@ -26,6 +26,10 @@
 /* Sweeps that such an exchange may be missing from before its end counts as lost:
  * the kernel leaves out those that rest, but for one sweep of so many. */
 #define RT_SILENT_ROUNDS (2 * RT_SWEEP_ALL_EVERY)
+/* Sweeps that one may be missing from that is accounted for. Where the sweep goes over open
+ * files, it does not meet a socket that its process closed, and the record of its end may come
+ * as late as the kernel gives such a socket up (tcp_orphan_retries: 100 s and more). */
+#define RT_TOLD_ROUNDS (5 * 60 * 2)
 
 struct silent_key {
 	u64 conn_id;
@@ -39,7 +43,7 @@ struct silent {
 	u16 local_port;
 	u8 proto;
 	u8 role;
-	bool told;
+	bool told; /* accounted for: its end is no news */
 	struct silent *prev, *next; /* finisher->waiting, until it is told */
 	UT_hash_handle hh;
 };
@@ -61,13 +65,24 @@ struct rt_finisher *rt_finisher__new(rt_finished_fn fn, rt_active_fn active, voi
 	return f;
 }
 
-/* `lost`: its end will not come, and the kernel left it to us to say so. */
-static void forget(struct rt_finisher *f, struct silent *s, bool lost)
+static void account(struct rt_finisher *f, struct silent *s)
 {
-	if (lost && !s->told)
-		rt_finisher__count(&f->counts.endless);
 	if (!s->told)
 		DL_DELETE(f->waiting, s);
+	s->told = true;
+}
+
+/* Its end did not come, and the kernel left it to us to say so. */
+static void give_up(struct rt_finisher *f, struct silent *s)
+{
+	if (!s->told)
+		rt_finisher__count(&f->counts.endless);
+	account(f, s);
+}
+
+static void forget(struct rt_finisher *f, struct silent *s)
+{
+	account(f, s);
 	HASH_DEL(f->silent, s);
 	free(s);
 }
@@ -79,7 +94,7 @@ void rt_finisher__free(struct rt_finisher *f)
 	if (!f)
 		return;
 	HASH_ITER(hh, f->silent, s, tmp)
-	forget(f, s, false);
+	forget(f, s);
 	rt_streams__free(f->streams);
 	free(f);
 }
@@ -295,16 +310,17 @@ void rt_finisher__exchange(struct rt_finisher *f, struct rt_meta *meta, const st
 		s = find_silent(f, x->conn_id, x->seq);
 	if (s && !(x->flags & RT_X_AFTER_IDLE)) {
 		/* an earlier socket's, by the same number */
-		forget(f, s, true);
+		give_up(f, s);
+		forget(f, s);
 		s = NULL;
 	}
 	if (s && s->told) {
 		if (over)
-			forget(f, s, false);
+			forget(f, s);
 		return;
 	}
 	if (over && s)
-		forget(f, s, false);
+		forget(f, s);
 	if (!over && !s) {
 		s = remember(f, x);
 		if (!s)
@@ -317,10 +333,8 @@ void rt_finisher__exchange(struct rt_finisher *f, struct rt_meta *meta, const st
 		rt_finisher__count(&f->counts.rejected);
 		return;
 	case VERDICT_FINISHED:
-		if (!over) {
-			s->told = true;
-			DL_DELETE(f->waiting, s);
-		}
+		if (!over)
+			account(f, s);
 		tell(f, meta, x, &op, false);
 		return;
 	case VERDICT_ABORTED:
@@ -410,8 +424,10 @@ void rt_finisher__sweep_end(struct rt_finisher *f)
 	if (f->round % RT_SWEEP_ALL_EVERY == 0) {
 		HASH_ITER(hh, f->silent, s, tmp)
 		{
-			if (f->round - s->round > RT_SILENT_ROUNDS)
-				forget(f, s, true);
+			if (f->round - s->round > RT_TOLD_ROUNDS)
+				forget(f, s);
+			else if (f->round - s->round > RT_SILENT_ROUNDS)
+				give_up(f, s);
 		}
 	}
 	rt_streams__sweep_end(f->streams);
