@@ -125,8 +125,9 @@ class Peer:
     # --- receiving --------------------------------------------------------
 
     def _wait(self):
-        ready, _, _ = select.select([self.sock], [], [], 10)
-        assert ready, "nothing to receive for 10 s"
+        readable = select.poll()
+        readable.register(self.sock, select.POLLIN)
+        assert readable.poll(10000), "nothing to receive for 10 s"
 
     def take(self, n, how="recv", chunk=65536):
         """Exactly n bytes by the syscall `how`, at most `chunk` at a time."""
