@@ -23,7 +23,7 @@ FOLDER = pathlib.Path(__file__).resolve().parent / "shapes"
 sys.path.insert(0, str(FOLDER))
 from script import SHAPES  # noqa: E402
 
-import shapes, proxy_header, corners, talks  # noqa: E401, E402, F401 (they fill the table)
+import shapes, proxy_header, corners, talks, ends  # noqa: E401, E402, F401 (they fill the table)
 
 ROLES = {"server": "local_port", "client": "peer_port"}
 LATEST = 2.5  # s from the last byte of a silent connection to its line: 2, and the pipe
@@ -74,6 +74,11 @@ class Played:
         self.exchanges = trace.exchanges()
         trace.stop()
         agent.stop()
+
+    def expected(self, name, role):
+        """What the script expects of this side."""
+        for want in self.shapes[name].get("expected", ()):
+            yield {**want, **want.get(role, {})}
 
     def of(self, name, role):
         port = self.shapes[name]["port"]
@@ -134,14 +139,15 @@ def test_shape(played, name, role):
     shape = next(s for s in SHAPES if s.name == name)
     result = played.shapes[name]
     assert result["error"] is None, f"the script failed: {result['error']}"
-    want, have = result["expected"], played.of(name, role)
+    want, have = list(played.expected(name, role)), played.of(name, role)
     seen = "\n".join(json.dumps(x) for x in have)
     assert len(have) == len(want), f"{len(have)} records, not {len(want)}:\n{seen}"
 
     def key(x):
         """Of those that ask for the same, the shorter comes first."""
-        sizes = x["request_bytes"] or 0, x["response_bytes"] or 0
-        return (x["path"][:PATH_CUT_MIN], x["method"], x["status"], *sizes)
+        numbers = x["status"], x["request_bytes"] or 0, x["response_bytes"] or 0
+        error = x.get("error") or error_type(role, x["status"]) or ""
+        return (x["path"][:PATH_CUT_MIN], x["method"], *numbers, error)
 
     wrong = [
         f"{w['method']} {w['path'][:60]}: {text}"
@@ -156,13 +162,14 @@ def test_shape(played, name, role):
 
 def test_metrics_agree(played):
     """The same exchanges, no more and no less, in /metrics: by method and status."""
-    count = {}
-    for result in played.shapes.values():
-        for w in result.get("expected", ()):
-            known = w["method"] in KNOWN_METHODS
-            key = (w["method"] if known else "_OTHER", str(w["status"]))
-            count[key] = count.get(key, 0) + 1
-    for counter in (played.metrics.server_count, played.metrics.client_count):
+    for role in ROLES:
+        count = {}
+        for name in played.shapes:
+            for w in played.expected(name, role):
+                method = w["method"] if w["method"] in KNOWN_METHODS else "_OTHER"
+                key = (method, str(w["status"]) if w["status"] else None)
+                count[key] = count.get(key, 0) + 1
+        counter = getattr(played.metrics, f"{role}_count")
         have = {
             (method, status): counter(
                 service_name="player",
