@@ -19,6 +19,7 @@ APART = 0.1
 RESTS = (APART, APART, 0.3, 0.6, 1.6)  # from the last byte to the end
 PATHS = (b"/end/a", b"/end/b", b"/end/c")
 BODIES = (1, 17, 300, 700, 5000)
+FILLER = b"X-Filler: " + b"f" * 600  # no head is kept as far as that
 ENDS = ("client closes", "client closes", "client resets", "client reads less", "server closes",
         "server closes", "server resets", "client half-closes", "client closes, server answers")  # fmt: skip
 
@@ -33,6 +34,22 @@ class End:
     def __init__(self, number):
         self.r = random.Random(number)
 
+    def request(self, line):
+        """One that ends in "..." goes on, or would."""
+        if not line.startswith(b"POST"):
+            return req(line)
+        body = b"b" * self.r.choice(BODIES)
+        if self.r.random() < 0.7:
+            return req(line, body=body)
+        sent = body[: self.r.randrange(len(body))] + b"..."
+        return req(line, b"Content-Length: %d" % (len(body) + 3 + 1)) + sent
+
+    def send(self, peer, data):
+        """In one piece, or in two."""
+        at = self.r.randrange(len(data)) if data and self.r.random() < 0.3 else 0
+        for part in filter(None, (data[:at], data[at:])):
+            peer.send(part)
+
     def answer(self, method):
         """(what is sent, how it is framed: whole, part, until close, none)"""
         r = self.r
@@ -44,12 +61,15 @@ class End:
         if r.random() < 0.4:
             head, body = resp(b"200 OK", CHUNKED, length=False), chunked(body[:1], body)
         else:
-            head = resp(b"200 OK", b"Content-Length: %d" % len(body))
+            fields = [FILLER] if len(body) > len(FILLER) and r.random() < 0.5 else []
+            head = resp(b"200 OK", b"Content-Length: %d" % len(body), *fields)
         if method == b"HEAD":
             return head, "whole"
         if r.random() < 0.5:
             return head + body, "whole"
-        return head + body[: r.randrange(len(body) - 6 if len(body) > 6 else len(body))], "part"
+        # unseen: of what follows a long head, as many bytes as that is longer than what is kept
+        least = len(FILLER) if FILLER in head else 6
+        return head + body[: r.randrange(max(len(body) - least, 1))], "part"
 
     def errors(self, framing, end):
         """(error of the server's side, of the client's); None: it has all."""
@@ -81,14 +101,23 @@ class End:
         r = self.r
         for _ in range(r.choice((0, 0, 1, 2))):
             turn(w, c, s, req(b"GET /end/a"), OK, "GET", "/end/a", 200)
-        method, path = r.choice((b"GET", b"GET", b"HEAD", b"DELETE")), r.choice(PATHS)
+        method = r.choice((b"GET", b"GET", b"HEAD", b"DELETE", b"POST", b"POST"))
+        path = r.choice(PATHS)
+        request = self.request(method + b" " + path)
         answer, framing = self.answer(method)
         end, rest = r.choice(ENDS), r.choice(RESTS)
+        if request.endswith(b"..."):
+            answer, framing = b"", "none"
+            if end == "client closes, server answers":
+                end = "client closes"
+        if FILLER in answer:
+            # unseen: that it goes on after 1.2 s; that it was whole when it was reset
+            rest = min(rest, 0.6)
+            end = r.choice(("client closes", "server closes", "client half-closes"))
         if end == "client reads less" and framing == "none":
             end = "client closes"
-        request = req(method + b" " + path)
         began = time.monotonic()
-        c.send(request)
+        self.send(c, request)
         if end == "client half-closes":
             c.half_close()
         s.take(len(request))
@@ -98,7 +127,7 @@ class End:
         elif end == "client reads less":
             read = answer[: r.choice((0, len(answer) // 2))]
         if read or end != "client closes, server answers":
-            s.send(answer)
+            self.send(s, answer)
         if read:
             c.take(len(read))
         time.sleep(rest)
