@@ -20,8 +20,9 @@ RESTS = (APART, APART, 0.3, 0.6, 1.6)  # from the last byte to the end
 PATHS = (b"/end/a", b"/end/b", b"/end/c")
 BODIES = (1, 17, 300, 700, 5000)
 FILLER = b"X-Filler: " + b"f" * 600  # no head is kept as far as that
-ENDS = ("client closes", "client closes", "client resets", "client reads less", "server closes",
-        "server closes", "server resets", "client half-closes", "client closes, server answers")  # fmt: skip
+ENDS = ("client closes", "client closes", "client resets", "client reads less",
+        "server closes", "server closes", "server resets",
+        "client half-closes", "client closes, server answers")  # fmt: skip
 
 
 def reset(peer):
