@@ -51,8 +51,9 @@ static __always_inline bool rt_state_ends(const struct rt_conn *c, int new, u32 
 }
 
 /* Whether this is close(2), after which no process has the socket: it leaves nothing unread, and
- * tells of a state that stays as it is, too, where the sending half was shut before. Not shutdown(2)
- * of both halves, by one thread while another may be on its way out of a call that moved bytes. */
+ * tells of a state that stays as it is, too, where the sending half was shut before. Not
+ * shutdown(2) of both halves, by one thread while another may be on its way out of a call that
+ * moved bytes. */
 static __always_inline bool rt_state_closes(int new, u32 buffers)
 {
 	return new != RT_TCP_CLOSE && new != RT_TCP_CLOSE_WAIT &&
