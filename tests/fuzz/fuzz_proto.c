@@ -75,6 +75,7 @@ static enum rt_parse parse(const struct rt_proto *proto, const struct rt_view *v
 	check(ret_op->status < 1000);
 	check(ret_op->req_framing <= RT_FRAMING_UNTIL_CLOSE);
 	check(ret_op->resp_framing <= RT_FRAMING_UNTIL_CLOSE);
+	check(!ret_op->resp_enough || ret_op->resp_framing == RT_FRAMING_UNKNOWN);
 	return r;
 }
 

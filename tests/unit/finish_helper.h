@@ -34,6 +34,7 @@ enum {
 #define TO_EOF	"HTTP/1.1 200 OK\r\n\r\nhi"
 #define CHUNKS	"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n"
 #define INVALID "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nhi"
+#define LONG_HEAD "HTTP/1.1 200 OK\r\nContent-Length: 100\r\nX-Goes-On: behind" /* the capture */
 #define INTERIM "HTTP/1.1 100 Continue\r\n\r\n"
 #define FOREIGN "220 mail.example ESMTP ready\r\n"
 #define STUB	"HTTP/1.1 2"

@@ -123,6 +123,54 @@ static void test_tails(void **state)
 	assert_int_equal(framing_with_tail("x\r\n0\r\n\r\n", true), RT_FRAMING_UNKNOWN);
 }
 
+/* A head that is cut behind its Content-Length. At least all bytes that were not captured are the
+ * body's but for what is left of the head; a byte fewer than the length, and some are due. */
+static void test_enough(void **state)
+{
+	static const struct {
+		const char *resp, *tail;
+		u64 more;
+		u8 framing;
+		bool enough;
+	} rows[] = {
+		{"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nX: y", "xxxxxxxx", 9, RT_FRAMING_UNKNOWN,
+		 true},
+		{"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nX: y", "xxxxxxxx", 8, RT_FRAMING_PARTIAL,
+		 false},
+		/* the head's end in sight, and not: it is further back than the tail, or blind */
+		{"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nX: y", "\r\n\r\nbody", 9,
+		 RT_FRAMING_COMPLETE, false},
+		{"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nX: y", "n\r\n\r\nbod", 9,
+		 RT_FRAMING_UNKNOWN, true},
+		{"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nX: y", "", 9, RT_FRAMING_UNKNOWN, true},
+		{"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: y", "\r\n\r\n", 9, RT_FRAMING_COMPLETE,
+		 false},
+		{"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: y", "\r\n\r", 9, RT_FRAMING_UNKNOWN,
+		 true},
+		{"HTTP/1.1 304 Not Modified\r\nX: y", "\r\n\r\n", 9, RT_FRAMING_COMPLETE, false},
+		/* nothing that is kept says how long the body is */
+		{"HTTP/1.1 200 OK\r\nX: y", "d: x\r\n\r\n", 9, RT_FRAMING_UNKNOWN, false},
+		{"HTTP/1.1 200 OK\r\nContent-Length: 4", "\r\n\r\nbody", 9, RT_FRAMING_UNKNOWN,
+		 false},
+		{"HTTP/1.1 200 OK\r\nContent-Length: x\r\nX: y", "d: x\r\n\r\n", 9,
+		 RT_FRAMING_UNKNOWN, false},
+	};
+	struct rt_view v;
+	struct rt_op op;
+
+	for (size_t i = 0; i < RT_ARRAY_SIZE(rows); i++) {
+		v = view(GET, rows[i].resp);
+		v.resp_bytes += rows[i].more;
+		v.tail = rt_slice_str(rows[i].tail);
+		assert_int_equal(parse(&v, &op), RT_PARSE_OK);
+		assert_int_equal(op.resp_framing, rows[i].framing);
+		assert_int_equal(op.resp_enough, rows[i].enough);
+		v.resp_blind = true;
+		assert_int_equal(parse(&v, &op), RT_PARSE_OK);
+		assert_int_not_equal(op.resp_framing, RT_FRAMING_COMPLETE);
+	}
+}
+
 /* A response that is cut, but whose chunks end inside the capture, needs no tail:
  * what follows belongs to the next response of a pipeline. */
 static void test_end_inside_the_capture(void **state)
@@ -177,6 +225,7 @@ int main(void)
 		cmocka_unit_test(test_slices_point_into_the_view),
 		cmocka_unit_test(test_counts_that_disagree),
 		cmocka_unit_test(test_tails),
+		cmocka_unit_test(test_enough),
 		cmocka_unit_test(test_end_inside_the_capture),
 		cmocka_unit_test(test_no_body_by_method),
 	};

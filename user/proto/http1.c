@@ -580,32 +580,62 @@ static enum rt_framing chunked_framing(const struct rt_view *v, const struct rt_
 	return walked;
 }
 
+/* Whether the last bytes are the end of a head and `length` bytes of body: the first empty line
+ * ends the head, and behind it no more are due. */
+static bool ends_behind_head(const struct rt_view *v, u64 length)
+{
+	static const char empty[] = "\r\n\r\n";
+	const u32 n = sizeof(empty) - 1;
+
+	if (v->resp_blind || v->tail.len < n || length > v->tail.len - n)
+		return false;
+	return memcmp(v->tail.p + v->tail.len - length - n, empty, n) == 0;
+}
+
+/* A response whose head is longer than what is kept of it: what the fields that are kept say,
+ * and the tail. Fields behind may say otherwise. */
+static enum rt_framing long_head_framing(const struct rt_view *v, struct rt_op *op,
+					 const struct rt_http1_head *h, u8 minor, u64 turn)
+{
+	enum rt_framing framing;
+
+	if (has_no_body(op))
+		return ends_behind_head(v, 0) ? RT_FRAMING_COMPLETE : RT_FRAMING_UNKNOWN;
+	if (h->invalid)
+		return RT_FRAMING_UNKNOWN;
+	if (h->has_te) {
+		if (!h->chunked || !minor || v->resp_blind || !v->tail.len)
+			return RT_FRAMING_UNKNOWN;
+		framing = tail_framing(v->tail);
+		if (framing == RT_FRAMING_PARTIAL && rt_slice_ends(v->tail, "\r\n\r\n"))
+			return RT_FRAMING_UNKNOWN;
+		return framing;
+	}
+	if (!h->has_cl)
+		return RT_FRAMING_UNKNOWN;
+	if (turn - v->resp.len < h->length)
+		return RT_FRAMING_PARTIAL;
+	if (ends_behind_head(v, h->length))
+		return RT_FRAMING_COMPLETE;
+	op->resp_enough = true;
+	return RT_FRAMING_UNKNOWN;
+}
+
 /*
  * RFC 9112 6.3 for a response, in its order: no body by method or status (1, 2);
  * Transfer-Encoding (3, 4); an invalid Content-Length (5); Content-Length (6);
  * the close of the connection (8). `body` stands behind the head of the final
  * response, `before` bytes into the turn of `turn` bytes.
  */
-static enum rt_framing response_framing(const struct rt_view *v, const struct rt_op *op,
+static enum rt_framing response_framing(const struct rt_view *v, struct rt_op *op,
 					const struct rt_http1_head *h, struct rt_cur body, u8 minor,
 					u64 turn)
 {
 	bool cut = v->resp.len < turn;
 	u64 before = (u64)(body.p - v->resp.p);
 
-	if (!h->done) {
-		bool owed = false;
-
-		if (h->invalid || has_no_body(op))
-			;
-		else if (h->has_te)
-			owed = h->chunked && minor && !v->resp_blind &&
-			       tail_framing(v->tail) == RT_FRAMING_PARTIAL &&
-			       !rt_slice_ends(v->tail, "\r\n\r\n") && v->tail.len;
-		else if (h->has_cl) /* the head is longer than what is kept of it */
-			owed = turn - v->resp.len < h->length;
-		return cut && !owed ? RT_FRAMING_UNKNOWN : RT_FRAMING_PARTIAL;
-	}
+	if (!h->done)
+		return cut ? long_head_framing(v, op, h, minor, turn) : RT_FRAMING_PARTIAL;
 	if (has_no_body(op))
 		return RT_FRAMING_COMPLETE;
 	if (h->invalid)

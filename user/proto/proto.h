@@ -56,6 +56,9 @@ struct rt_op {
 	bool resp_bad;	  /* the answer is not of this protocol; status 0, framing unknown */
 	u8 req_framing;	  /* enum rt_framing */
 	u8 resp_framing;  /* enum rt_framing */
+	/* With RT_FRAMING_UNKNOWN: the head is cut, but as many bytes came behind what is kept
+	 * of it as the body has; so at most the head's own excess is missing. */
+	bool resp_enough;
 };
 
 enum rt_parse {

@@ -205,7 +205,9 @@ static enum verdict judge_over(const struct rt_exchange *x, const struct rt_op *
 	/* Over because the next request began: the client was content. */
 	if (!(x->flags & RT_X_CLOSED))
 		return VERDICT_FINISHED;
-	switch (op->resp_framing) {
+	/* Where the connection ends, enough is taken for all: answers are cut off in their last few
+	 * bytes more seldom than clients reset a connection that has served. */
+	switch (op->resp_enough ? RT_FRAMING_COMPLETE : op->resp_framing) {
 	case RT_FRAMING_COMPLETE:
 		/* All was handed over, but the peer was gone before it had it. */
 		return x->role == RT_ROLE_SERVER && undelivered(x) ? VERDICT_ABORTED
