@@ -77,7 +77,7 @@ int RT_FN(rt_uio_tail_iov)(struct rt_conn *c, const struct rt_uio *u, u64 n)
 		return -1;
 	c->io_pos = 0;
 	c->io_tail = 0;
-	for (u32 i = 0; i < RT_IOV_MAX && i < u->nr; i++) {
+	for (u32 i = 0; i < RT_STREAM_IOV_MAX && i < u->nr; i++) {
 		int what = rt_uio_tail_entry(c, u, n, i);
 
 		if (what)

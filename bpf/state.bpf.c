@@ -30,7 +30,7 @@ static __always_inline u32 rt_state_flags(int old, int new, int err, bool unacke
 	case RT_TCP_CLOSE:
 		if (err == RT_ECONNRESET || err == RT_EPIPE)
 			flags |= RT_X_RESET;
-		else if (err == RT_ETIMEDOUT)
+		else if (rt_err_timed_out(err))
 			flags |= RT_X_TIMED_OUT;
 		else if (old == RT_TCP_ESTABLISHED || old == RT_TCP_CLOSE_WAIT)
 			flags |= RT_X_LOCAL_RESET;
@@ -56,9 +56,21 @@ static __always_inline bool rt_state_ends(const struct rt_conn *c, int new, u32 
  * moved bytes. */
 static __always_inline bool rt_state_closes(int new, u32 buffers)
 {
-	return new != RT_TCP_CLOSE && new != RT_TCP_CLOSE_WAIT &&
-	       (buffers & (RT_BUF_SHUT | RT_BUF_UNREAD)) == RT_BUF_SHUT &&
-	       RT_REGS_NR(rt_task_regs(rt_task())) != RT_NR_shutdown;
+	return new != RT_TCP_CLOSE &&new != RT_TCP_CLOSE_WAIT &&
+	       (buffers & (RT_BUF_SHUT | RT_BUF_UNREAD)) ==
+		       RT_BUF_SHUT &&RT_REGS_NR(rt_task_regs(rt_task())) != RT_NR_shutdown;
+}
+
+/* Whether what was not acknowledged at a reset may have arrived all the same. The reset's own
+ * acknowledgement is not taken over (tcp_reset() comes before tcp_ack()), and a client that has
+ * its answer, and resets instead of closing (health checks do), has often sent no other. Where
+ * it had closed before, though, the reset is what the bytes met. */
+static __always_inline bool rt_state_taken(const struct rt_conn *c, int old, u32 flags, u32 buffers)
+{
+	if (!(flags & RT_X_RESET) || !(buffers & RT_BUF_UNACKED_FEW) ||
+	    (c->x.flags & RT_X_PEER_FIN))
+		return false;
+	return old == RT_TCP_ESTABLISHED || old == RT_TCP_FIN_WAIT1 || old == RT_TCP_FIN_WAIT2;
 }
 
 int RT_FN(rt_on_state)(struct rt_conn *c, int old, int new, int sk_err, u32 buffers)
@@ -82,7 +94,8 @@ int RT_FN(rt_on_state)(struct rt_conn *c, int old, int new, int sk_err, u32 buff
 	}
 	if (rt_turn_busy(c)) {
 		unacked = (buffers & RT_BUF_UNACKED) &&
-			  !((buffers & RT_BUF_UNACKED_FIN) && (c->x.flags & RT_X_LOCAL_FIN));
+			  !((buffers & RT_BUF_UNACKED_FIN) && (c->x.flags & RT_X_LOCAL_FIN)) &&
+			  !rt_state_taken(c, old, flags, buffers);
 		if (!unacked)
 			flags &= ~RT_X_UNACKED;
 		/* A server's answer may yet be refused by a reset until it is acknowledged. */
@@ -111,16 +124,16 @@ int RT_FN(rt_on_state)(struct rt_conn *c, int old, int new, int sk_err, u32 buff
 
 int rt_on_destroy(struct rt_conn *c, int sk_err, u32 buffers)
 {
-	const u32 known = RT_X_LOCAL_FIN | RT_X_PEER_FIN | RT_X_RESET | RT_X_LOCAL_RESET |
-			  RT_X_TIMED_OUT;
+	const u32 known =
+		RT_X_LOCAL_FIN | RT_X_PEER_FIN | RT_X_RESET | RT_X_LOCAL_RESET | RT_X_TIMED_OUT;
 
 	if (!c)
 		return 0;
 	/* The close itself was not seen: a program does not nest on one CPU. Of how it came to
 	 * that, what was seen before may tell. */
 	if (rt_turn_busy(c))
-		rt_on_state(c, c->x.flags & known ? RT_TCP_CLOSE : RT_TCP_ESTABLISHED,
-			    RT_TCP_CLOSE, sk_err, buffers & ~RT_BUF_UNREAD);
+		rt_on_state(c, c->x.flags & known ? RT_TCP_CLOSE : RT_TCP_ESTABLISHED, RT_TCP_CLOSE,
+			    sk_err, buffers & ~RT_BUF_UNREAD);
 	return rt_on_gone(c);
 }
 

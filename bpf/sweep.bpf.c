@@ -112,7 +112,9 @@ static __always_inline bool rt_sweep_rests(const struct rt_conn *c, u32 word)
 /* What there is to report: twice, when it has gone silent, and when it stayed so for long. */
 static __always_inline u32 rt_sweep_due(const struct rt_conn *c, u32 word, u64 now)
 {
-	s64 silent = now - c->x.resp_end;
+	/* A body that goes on behind its answer may be taken yet. */
+	u64 last = c->x.req_end > c->x.resp_end ? c->x.req_end : c->x.resp_end;
+	s64 silent = now - last;
 	u32 stage = rt_sweep_stage(c, word);
 
 	if (c->phase != RT_PHASE_RESP)

@@ -856,7 +856,7 @@ int RT_FN(rt_on_nothing)(struct rt_conn *c, u32 dir, int ret)
 		flag = RT_X_PEER_FIN;
 	else if (ret == -RT_ECONNRESET || ret == -RT_EPIPE)
 		flag = RT_X_RESET;
-	else if (ret == -RT_ETIMEDOUT)
+	else if (rt_err_timed_out(-ret))
 		flag = RT_X_TIMED_OUT;
 	if (!flag || !rt_conn_lock(c))
 		return 0;

@@ -148,8 +148,10 @@ struct inet_connection_sock {
 
 struct tcp_sock {
 	u32 snd_una;
+	u32 snd_nxt;
 	u32 copied_seq;
 	u32 write_seq;
+	u32 mss_cache;
 };
 
 /* __iov: Linux 6.4; ITER_UBUF: 6.0. */

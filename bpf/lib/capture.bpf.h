@@ -23,7 +23,16 @@
 #define RT_ECONNRESET 104
 #define RT_EPIPE 32
 #define RT_ETIMEDOUT 110
+#define RT_ENETUNREACH 101
+#define RT_EHOSTUNREACH 113
 #define RT_EAGAIN 11
+
+/* The kernel gave up on the connection: nothing came back for long, or a router or the own host
+ * said meanwhile that there is no way to the peer (tcp_write_err(): sk_err_soft, else ETIMEDOUT). */
+static __always_inline bool rt_err_timed_out(int err)
+{
+	return err == RT_ETIMEDOUT || err == RT_EHOSTUNREACH || err == RT_ENETUNREACH;
+}
 
 #define RT_MSG_OOB 0x1
 #define RT_MSG_PEEK 0x2
@@ -54,6 +63,7 @@ enum rt_buffers {
 	RT_BUF_UNREAD = 1 << 1,	     /* received bytes were not taken yet */
 	RT_BUF_UNACKED_FIN = 1 << 2, /* with RT_BUF_UNACKED: a FIN could be all that is */
 	RT_BUF_SHUT = 1 << 3,	     /* both halves are shut: closed, not shut down for sending */
+	RT_BUF_UNACKED_FEW = 1 << 4, /* with RT_BUF_UNACKED: the peer may have all that is */
 };
 
 static __always_inline u32 rt_sock_buffers(const struct sock *sk)
@@ -62,6 +72,7 @@ static __always_inline u32 rt_sock_buffers(const struct sock *sk)
 
 	return (rt_sock_shutdown(sk) == RT_SHUTDOWN_MASK ? RT_BUF_SHUT : 0) |
 	       (unacked ? RT_BUF_UNACKED : 0) | (unacked == 1 ? RT_BUF_UNACKED_FIN : 0) |
+	       (unacked && rt_sock_ack_delayed(sk, unacked) ? RT_BUF_UNACKED_FEW : 0) |
 	       (rt_sock_unread(sk) ? RT_BUF_UNREAD : 0);
 }
 

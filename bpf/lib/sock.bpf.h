@@ -43,6 +43,17 @@ static __always_inline u32 rt_sock_unacked(const struct sock *sk)
 	return BPF_CORE_READ(tp, write_seq) - BPF_CORE_READ(tp, snd_una);
 }
 
+/* Whether so few bytes, all of them sent, may be unacknowledged though the peer has them: it
+ * should acknowledge every second segment, but one it may keep back (RFC 9293, 3.8.6.3). Of a
+ * TCP socket. */
+static __always_inline bool rt_sock_ack_delayed(const struct sock *sk, u32 unacked)
+{
+	const struct tcp_sock *tp = (const void *)sk;
+
+	return BPF_CORE_READ(tp, snd_nxt) == BPF_CORE_READ(tp, write_seq) &&
+	       unacked <= 2 * BPF_CORE_READ(tp, mss_cache);
+}
+
 /* How far the process has read. Of a TCP socket. */
 static __always_inline u32 rt_sock_read_to(const struct sock *sk)
 {

@@ -24,10 +24,11 @@
  * of one record of them. What is left out is a gap that the positions show. */
 #define RT_STREAM_OP_MAX 262144
 #define RT_CHUNK_MAX 1440
-/* Pieces of user memory that make up such an operation. */
+/* Pieces of user memory that make up such an operation; and those walked to find the last bytes
+ * of any. */
 #define RT_STREAM_IOV_MAX 128
 
-/* iovec entries walked to find heads and the tail of one operation. */
+/* iovec entries walked to find the heads of one operation. */
 #define RT_IOV_MAX 16
 
 /* Sockets whose state lives in the hash map: Unix sockets, and all sockets of

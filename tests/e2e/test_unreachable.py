@@ -9,6 +9,7 @@ Under `sock`, whose states stand in the socket: of those that are kept by addres
 half a second later that no process has the socket."""
 
 import contextlib
+import errno
 import socket
 import time
 
@@ -122,3 +123,34 @@ def test_shut_down_and_not_closed(scene):
     assert scene.tracer.exchanges() == [], scene.tracer.describe()
     scene.client.close()
     assert scene.told("client")["error"] == "timeout"
+
+
+USER_TIMEOUT = 4.0  # s; a neighbour that does not answer is given up after three
+
+
+def test_kernel_gives_up(netns, netns_factory, trace):
+    """The peer's host has gone. What the server's process is told then is that it found no way
+    to it, not that time ran out (tcp_write_err()): a time-out all the same."""
+    far = netns_factory()
+    netns.run(["ip", "link", "add", "near", "type", "veth", "peer", "name", "far", "netns", far.name])
+    for space, name, address in ((netns, "near", "10.99.0.1/24"), (far, "far", "10.99.0.2/24")):
+        space.run(["ip", "addr", "add", address, "dev", name])
+        space.run(["ip", "link", "set", name, "up"])
+    tracer = trace()
+    with netns.socket() as listener:
+        listener.bind(("10.99.0.1", 8000))
+        listener.listen(1)
+        with far.connect(8000, "10.99.0.1") as client, listener.accept()[0] as server:
+            timeout = int(USER_TIMEOUT * 1000)
+            server.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout)
+            client.sendall(REQUEST)
+            assert server.recv(4096) == REQUEST
+            time.sleep(ACKED)
+            far.run(["ip", "addr", "del", "10.99.0.2/24", "dev", "far"])
+            netns.run(["ip", "neigh", "flush", "dev", "near"])
+            server.sendall(PART)
+            with pytest.raises(OSError) as caught:
+                server.recv(100)
+            assert caught.value.errno == errno.EHOSTUNREACH
+            [x] = tracer.wait_for(1, timeout=AT_ONCE, role="server")
+    assert (x["error"], x["status"], x["path"]) == ("timeout", 200, "/far")

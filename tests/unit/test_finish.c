@@ -116,6 +116,8 @@ static const struct row rows[] = {
 	 200, NONE},
 
 	/* closed; client: it is not */
+	{"until close, the rest thrown away", C, CLOSED | RT_X_PEER_FIN | RT_X_LOCAL_RESET, TO_EOF,
+	 0, ABORTED, 200, EOS},
 	{"server hung up", C, CLOSED | RT_X_PEER_FIN | RT_X_LOCAL_FIN, "", 0, ABORTED, 0, EOS},
 	{"server hung up in mid-body", C, CLOSED | RT_X_PEER_FIN, PARTIAL, 0, ABORTED, 200, EOS},
 	{"server reset", C, RST, "", 0, ABORTED, 0, RESET},
@@ -214,6 +216,22 @@ static void test_unframed(void **state)
 	t->x.seq = 3;
 	assert_int_equal(feed(t), FINISHED);
 	assert_int_equal(counts(t).unframed, 1);
+}
+
+/* The answer came early, and of the request a part: that may go on for long. */
+static void test_early_answer(void **state)
+{
+	struct fixture *t = *state;
+	static const char upload[] = "POST /a HTTP/1.1\r\nContent-Length: 9\r\n\r\nbody";
+
+	record(t, S, RT_X_IDLE, upload, FULL, 0);
+	assert_int_equal(feed(t), NOTHING);
+	record(t, S, RT_X_IDLE | RT_X_AFTER_IDLE | RT_X_LONG_IDLE, upload, FULL, 0);
+	assert_int_equal(feed(t), FINISHED);
+	record(t, S, RT_X_IDLE, upload, FULL, 0);
+	t->x.seq = 2;
+	t->x.req_bytes += 5;
+	assert_int_equal(feed(t), FINISHED);
 }
 
 static void test_pipelined(void **state)
@@ -390,6 +408,7 @@ int main(void)
 		cmocka_unit_test(test_rows),
 		TEST(test_no_request),
 		TEST(test_unframed),
+		TEST(test_early_answer),
 		TEST(test_pipelined),
 		TEST(test_times),
 		TEST(test_interim_alone),

@@ -561,10 +561,23 @@ static bool has_no_body(const struct rt_op *op)
 	       (op->status / 100 == 2 && rt_slice_is(op->method, "CONNECT"));
 }
 
+/* A chunked body, by the last bytes that came. They cannot prove the end of trailers: those
+ * may as well be data that ends in CRLF, so they are unknown where the head announced them, and
+ * owed where it did not. */
+static enum rt_framing tail_chunked(const struct rt_view *v, const struct rt_http1_head *h)
+{
+	enum rt_framing framing;
+
+	if (v->resp_blind || !v->tail.len)
+		return RT_FRAMING_UNKNOWN;
+	framing = tail_framing(v->tail);
+	if (framing == RT_FRAMING_PARTIAL && h->trailer && rt_slice_ends(v->tail, "\r\n\r\n"))
+		return RT_FRAMING_UNKNOWN;
+	return framing;
+}
+
 /* A chunked body of which `cut` says whether bytes were not captured. Beyond
- * the capture only the tail can show the end. It cannot prove the end of
- * trailers: their last bytes may as well be data that ends in CRLF, so they are
- * unknown where the head announced them, and owed where it did not. */
+ * the capture only the tail can show the end. */
 static enum rt_framing chunked_framing(const struct rt_view *v, const struct rt_http1_head *h,
 				       struct rt_cur body, bool cut)
 {
@@ -572,12 +585,7 @@ static enum rt_framing chunked_framing(const struct rt_view *v, const struct rt_
 
 	if (walked != RT_FRAMING_PARTIAL || !cut)
 		return walked;
-	if (v->resp_blind || !v->tail.len)
-		return RT_FRAMING_UNKNOWN;
-	walked = tail_framing(v->tail);
-	if (walked == RT_FRAMING_PARTIAL && h->trailer && rt_slice_ends(v->tail, "\r\n\r\n"))
-		return RT_FRAMING_UNKNOWN;
-	return walked;
+	return tail_chunked(v, h);
 }
 
 /* Whether the last bytes are the end of a head and `length` bytes of body: the first empty line
@@ -597,20 +605,12 @@ static bool ends_behind_head(const struct rt_view *v, u64 length)
 static enum rt_framing long_head_framing(const struct rt_view *v, struct rt_op *op,
 					 const struct rt_http1_head *h, u8 minor, u64 turn)
 {
-	enum rt_framing framing;
-
 	if (has_no_body(op))
 		return ends_behind_head(v, 0) ? RT_FRAMING_COMPLETE : RT_FRAMING_UNKNOWN;
 	if (h->invalid)
 		return RT_FRAMING_UNKNOWN;
-	if (h->has_te) {
-		if (!h->chunked || !minor || v->resp_blind || !v->tail.len)
-			return RT_FRAMING_UNKNOWN;
-		framing = tail_framing(v->tail);
-		if (framing == RT_FRAMING_PARTIAL && rt_slice_ends(v->tail, "\r\n\r\n"))
-			return RT_FRAMING_UNKNOWN;
-		return framing;
-	}
+	if (h->has_te)
+		return h->chunked && minor ? tail_chunked(v, h) : RT_FRAMING_UNKNOWN;
 	if (!h->has_cl)
 		return RT_FRAMING_UNKNOWN;
 	if (turn - v->resp.len < h->length)

@@ -43,7 +43,7 @@ struct silent {
 	u16 local_port;
 	u8 proto;
 	u8 role;
-	bool told; /* accounted for: its end is no news */
+	bool told;		    /* accounted for: its end is no news */
 	struct silent *prev, *next; /* finisher->waiting, until it is told */
 	UT_hash_handle hh;
 };
@@ -158,7 +158,9 @@ static bool closed_by_sender(const struct rt_exchange *x)
 {
 	if (x->role == RT_ROLE_SERVER)
 		return (x->flags & RT_X_LOCAL_FIN) && !undelivered(x);
-	return (x->flags & RT_X_PEER_FIN) && !(x->flags & (RT_X_RESET | RT_X_TIMED_OUT));
+	/* With a reset of its own it threw away what it had not read. */
+	return (x->flags & RT_X_PEER_FIN) &&
+	       !(x->flags & (RT_X_RESET | RT_X_TIMED_OUT | RT_X_LOCAL_RESET));
 }
 
 enum verdict {
@@ -174,6 +176,9 @@ static enum verdict judge_silent(struct rt_finisher *f, const struct rt_exchange
 {
 	switch (op->resp_framing) {
 	case RT_FRAMING_COMPLETE:
+		/* A body that goes on behind its answer may be taken yet. */
+		if (op->req_framing == RT_FRAMING_PARTIAL && !(x->flags & RT_X_LONG_IDLE))
+			return VERDICT_WAIT;
 		return VERDICT_FINISHED;
 	case RT_FRAMING_UNTIL_CLOSE:
 		/* A client's is over when it reads the end of the stream, which is not

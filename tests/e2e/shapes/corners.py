@@ -6,7 +6,7 @@ import socket
 import time
 
 from proxy_header import PROXY_V1, proxy_v2
-from script import CHUNKED, LOOKS_HTTP, OK, answer, ask, chunked, req, resp, shape, turn
+from script import CHUNKED, LOOKS_HTTP, OK, answer, ask, chunked, req, reset, resp, shape, turn
 
 NO = resp(b"404 Not Found", body=b"no")
 COOKIE = b"Cookie: " + b"c" * 700
@@ -499,3 +499,119 @@ def continue_then_small_pieces(w, c, s):
 def methods_with_a_dash(w, c, s):
     for method in (b"VERSION-CONTROL", b"BASELINE-CONTROL", b"M-SEARCH", b"UPDATEREDIRECTREF"):
         turn(w, c, s, req(method + b" /dash"), OK, method.decode(), "/dash", 200)
+
+
+# --- where an answer ends, and whether it arrived -------------------------------------
+
+PAUSE = 1.6  # longer than any silence that ends an answer whose end is not known
+FILLER = b"X-Filler: " + b"f" * 600
+
+
+@shape(hold=True, slow=True)
+def chunks_behind_a_long_head(w, c, s):
+    request = ask(c, s, req(b"GET /stream/long"))
+    response = answer(c, s, resp(b"200 OK", CHUNKED, FILLER, length=False))
+    time.sleep(PAUSE)
+    response += answer(c, s, chunked(b"data"))
+    w.expect("GET", "/stream/long", 200, request, response, min_duration_ns=int(PAUSE * 1e9))
+
+
+@shape(hold=True, slow=True)
+def events_behind_a_long_head(w, c, s):
+    """An event ends with an empty line, as a head and trailers do."""
+    events = chunked(*[b"data: %d\r\n\r\n" % i for i in range(30)])
+    cut = events.rindex(b"0\r\n\r\n")
+    request = ask(c, s, req(b"GET /events"))
+    response = answer(c, s, resp(b"200 OK", CHUNKED, FILLER, length=False) + events[:cut])
+    time.sleep(PAUSE)
+    response += answer(c, s, events[cut:])
+    w.expect("GET", "/events", 200, request, response, min_duration_ns=int(PAUSE * 1e9))
+
+
+def pieces(*parts):
+    """As Node sends what was written in one go: each chunk in four."""
+    return [x for part in parts for x in (b"%x" % len(part), b"\r\n", part, b"\r\n")]
+
+
+@shape(hold=True, slow=True)
+def chunks_in_many_vectors(w, c, s):
+    request = ask(c, s, req(b"GET /vectors"))
+    head = resp(b"200 OK", CHUNKED, length=False)
+    first = [head, *pieces(*[b"c" * 100] * 25)]
+    last = [*pieces(b"c" * 100), b"0\r\n\r\n"]
+    s.writev(*first)
+    c.take(sum(map(len, first)))
+    time.sleep(PAUSE)
+    s.writev(*last)
+    c.take(sum(map(len, last)))
+    w.expect(
+        "GET", "/vectors", 200, request, b"".join(first + last), min_duration_ns=int(PAUSE * 1e9)
+    )
+
+
+@shape()
+def chunks_in_many_vectors_then_a_reset(w, c, s):
+    request = ask(c, s, req(b"GET /vectors/reset"))
+    vectors = [resp(b"200 OK", CHUNKED, length=False), *pieces(*[b"c" * 100] * 25), b"0\r\n\r\n"]
+    s.writev(*vectors)
+    c.take(sum(map(len, vectors)))
+    reset(c)
+    s.end_by_reset()
+    w.expect("GET", "/vectors/reset", 200, request, b"".join(vectors))
+
+
+@shape()
+def reset_behind_an_answer(w, c, s):
+    """As health checks do. The client has its answer, and has not acknowledged it: of the
+    second on a connection that waits for 40 ms."""
+    for i in range(20):
+        turn(w, c, s, req(b"GET /check"), OK, "GET", "/check", 200)
+        turn(w, c, s, req(b"GET /check"), OK, "GET", "/check", 200)
+        reset(c)
+        s.end_by_reset()
+        c, s = w.connect()
+
+
+@shape()
+def reset_before_an_answer_arrived(w, c, s):
+    """All of it was handed over, and most of it waits for room on the other side."""
+    s.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    request = ask(c, s, req(b"GET /refused"))
+    response = resp(b"200 OK", body=b"x" * 300_000)
+    s.send(response)
+    reset(c)
+    s.end_by_reset()
+    w.expect(
+        "GET", "/refused", 200, request, None,
+        server={"response_bytes": len(response), "error": "connection_reset"},
+        client={"response_bytes": 0, "error": "timeout", "status": 0},
+    )  # fmt: skip
+
+
+@shape()
+def until_close_and_thrown_away(w, c, s):
+    """The end of the stream is there, and the client does not read as far as that."""
+    request = ask(c, s, req(b"GET /thrown HTTP/1.0"))
+    response = resp(b"200 OK", body=b"x" * 40_000, length=False)
+    s.send(response)
+    s.close()
+    c.take(1000)
+    time.sleep(0.1)
+    c.close()
+    w.expect(
+        "GET", "/thrown", 200, request, len(response),
+        client={"response_bytes": 1000, "error": "connection_closed"},
+    )  # fmt: skip
+
+
+@shape(slow=True)
+def early_answer_and_the_rest_of_the_upload(w, c, s):
+    """The server answers by the head, and takes what is still sent for two seconds."""
+    body = b"u" * 42_000
+    head = ask(c, s, req(b"POST /early", b"Content-Length: %d" % len(body)))
+    ask(c, s, body[:2000])
+    response = answer(c, s, resp(b"413 Content Too Large", body=b"no"))
+    for at in range(2000, len(body), 2000):
+        time.sleep(0.1)
+        ask(c, s, body[at : at + 2000])
+    w.expect("POST", "/early", 413, head + body, response)

@@ -182,6 +182,13 @@ class Peer:
         self._wait()
         assert self.sock.recv(1) == b""
 
+    def end_by_reset(self):
+        self._wait()
+        try:
+            raise AssertionError(f"no reset, but {self.sock.recv(1)!r}")
+        except ConnectionResetError:
+            self.sock.close()
+
     # --- the end ----------------------------------------------------------
 
     def half_close(self):

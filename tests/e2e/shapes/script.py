@@ -9,6 +9,8 @@ which exchanges a correct observer reports, on both sides, no more and no less.
     @shape(slow=True)   sleeps; plays in a thread of its own"""
 
 import collections
+import socket
+import struct
 
 Shape = collections.namedtuple("Shape", "name script hold slow")
 SHAPES = []
@@ -44,6 +46,12 @@ def chunked(*parts, trailers=b""):
 OK = resp(b"200 OK", b"Content-Type: text/plain", body=b"hello")
 CHUNKED = b"Transfer-Encoding: chunked"
 LOOKS_HTTP = b"GET /never HTTP/1.1\r\nHost: never.test\r\n\r\n"
+
+
+def reset(peer):
+    """By SO_LINGER 0: nothing that is under way is waited for."""
+    peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer.close()
 
 
 def ask(c, s, data):
