@@ -44,7 +44,8 @@ enum rt_xflag {
 	RT_X_PEER_FIN = 1 << 4,	  /* the peer's end of stream was seen */
 	RT_X_RESET = 1 << 5,	  /* the peer reset the connection */
 	RT_X_LOCAL_RESET = 1 << 6,/* this side closed with a reset (unread data, or SO_LINGER 0) */
-	RT_X_UNACKED = 1 << 7,	  /* at the reset, bytes handed over were not yet acknowledged */
+	RT_X_UNACKED = 1 << 7,	  /* at the reset, bytes handed over were not acknowledged: more than
+				   * a peer may keep back, or those that its own close met */
 	RT_X_REQ_CUT = 1 << 8,	  /* the request turn is longer than its captured head */
 	RT_X_RESP_CUT = 1 << 9,	  /* the response turn is longer than its captured head */
 	RT_X_UPGRADED = 1 << 10,  /* the socket left this protocol (101, CONNECT); nothing follows */

@@ -2,6 +2,7 @@
 """Where a kernel or its keepers give less: features forced off one by one, types from a file,
 places that are not mounted, capabilities cut down. Exact by the fallback, or one sentence."""
 
+import os
 import pathlib
 import re
 import shutil
@@ -259,9 +260,12 @@ def test_with_ptrace(netns, start, traffic, open_folder):
     flags = ["--exe", "nginx", "--exe", "ab", "--exe", "python*"]
     flags += ["--netns", traffic.server.pid, "--services", "web=exe:/usr/sbin/ng*"]
     agent = start(*flags, wrap=with_caps((*BOTH, "sys_ptrace")))
-    # A new executable is out of scope until it was looked at: let that be before it counts.
-    netns.run([need("ab"), "-V"])
+    # A new executable is out of scope until it was looked at: let that be before it counts. This
+    # one waits for who writes what it is to send, and nobody does.
+    os.mkfifo(fifo := open_folder / "fifo")
+    waits = netns.popen([need("ab"), "-p", fifo, "http://127.0.0.1:1/"], name="ab")
     time.sleep(0.5)
+    waits.kill()
     m = traffic(agent)
     assert m.server_count(service_name="web") == m.server_count()
 

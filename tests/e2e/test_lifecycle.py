@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start, stop, kill, a second instance, reload: and what is left behind, which is nothing."""
 
+import errno
 import json
+import os
 import pathlib
 import signal
 import threading
@@ -16,17 +18,27 @@ from lib.procs import run
 from lib.util import SLOW, need, wait_until
 
 
+def shown(kind):
+    """What bpftool shows. It ends at a link that another program is about to attach, which the
+    kernel keeps back for a moment (EAGAIN)."""
+    done = []
+
+    def complete():
+        done[:] = [run([need("bpftool"), "-j", kind, "show"], check=False)]
+        assert done[0].returncode == 0 or os.strerror(errno.EAGAIN) in done[0].stderr, done
+        return done[0].returncode == 0
+
+    wait_until(complete, 5, lambda: f"bpftool {kind} show: {done}")
+    return json.loads(done[0].stdout)
+
+
 def kernel_ids():
     """Ids of all BPF programs, maps and links of this kernel."""
-    return {
-        kind: {x["id"] for x in json.loads(run([need("bpftool"), "-j", kind, "show"]).stdout)}
-        for kind in ("prog", "map", "link")
-    }
+    return {kind: {x["id"] for x in shown(kind)} for kind in ("prog", "map", "link")}
 
 
 def program_names(ids):
-    shown = json.loads(run([need("bpftool"), "-j", "prog", "show"]).stdout)
-    return {x.get("name", "") for x in shown if x["id"] in ids}
+    return {x.get("name", "") for x in shown("prog") if x["id"] in ids}
 
 
 def pinned():
@@ -198,9 +210,8 @@ def test_reload_while_it_starts(netns, redtap, tmp_path):
     agent = redtap("--config", config, wait=False)
     wait_until(lambda: binary() in pathlib.Path(f"/proc/{agent.pid}/cmdline").read_text())
     # its first step, long before the kernel has verified the programs
-    until = time.monotonic() + 0.1 * SLOW
-    while not hangup_blocked(agent.pid) and time.monotonic() < until:
-        time.sleep(0.0005)
+    wait_until(lambda: hangup_blocked(agent.pid), 10, agent.output, step=0.0005)
+    assert not [x for x in agent.stderr if READY_LINE in x], agent.output()
     agent.signal(signal.SIGHUP)
     agent.wait_line("configuration reloaded", 10, "stderr")
     agent.wait_ready()

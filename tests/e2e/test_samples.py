@@ -60,13 +60,13 @@ def test_rate(netns, redtap, tmp_path):
         times = sorted(map(second, lines))
         assert times[-1] - times[0] > 2
         # wrk ends in the middle of what it asked last, and such a one may be among those of the
-        # rate: it ends when wrk does. Without an answer, or, at the server, with one that
-        # wrk's kernel had and wrk never read, which a close refuses by a reset (RFC 2525, 2.17).
+        # rate: it ends when wrk does. Without an answer, or, at the server, with one that a
+        # connection which wrk has closed refuses by a reset.
         cut = [x for x in lines if x["error"]]
-        unread = ("server", 200, "connection_reset")
+        refused = ("server", 200, "connection_reset")
         for x in cut:
             assert second(x) + x["duration_ns"] / 1e9 > times[-1] - 0.2, x
-            assert x["status"] == 0 or (role, x["status"], x["error"]) == unread, x
+            assert x["status"] == 0 or (role, x["status"], x["error"]) == refused, x
         whole = [x for x in lines if not x["error"]]
         assert {x["status"] for x in whole} == {200}
         assert all(0 < x["ttfb_ns"] <= x["duration_ns"] < 10_000 * MS for x in whole)
@@ -144,6 +144,7 @@ def test_slow_and_failed(netns, redtap, tmp_path):
     assert m.sum("redtap_samples_total", reason="rate") == 0
 
 
+@pytest.mark.alone  # what else runs moves the durations
 def test_slower_than_99_percent(netns, redtap, tmp_path):
     """Without a threshold: one request in a hundred, once it is found."""
     load.Nginx(netns, tmp_path, log_format="line")
@@ -154,7 +155,7 @@ def test_slower_than_99_percent(netns, redtap, tmp_path):
     end = max(map(second, lines))
     late = sum(second(x) > end - 3 for x in lines)
     share = late / (result["requests"] * 3 / result["seconds"])
-    assert 0.002 < share < 0.15  # the load of other programs moves the durations, too
+    assert 0.002 < share < 0.15
 
 
 def test_a_full_ring_thins_samples_and_nothing_else(netns, redtap, tmp_path):

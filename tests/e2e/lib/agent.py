@@ -13,7 +13,7 @@ import pytest
 
 from .metrics import Metrics
 from .procs import Process, run
-from .util import ROOT_DIR, SLOW, bpf_objects, free_port, wait_until
+from .util import ROOT_DIR, SLOW, bpf_objects, wait_until
 
 # How log lines of level error look, as text and as JSON; and a sanitizer's words.
 _ERROR = re.compile(
@@ -99,13 +99,21 @@ class Redtap(_Agent):
     wait_ready(): it said which backend captures, and /readyz answers 200."""
 
     def __init__(self, netns, backend, *extra, env=None, port=None, wrap=()):
-        self.port = port or free_port()
+        self._port = port
         self.backend = backend
         argv = [*wrap, binary(), "run", *scope_flags(netns)]
-        argv += ["--listen", f"127.0.0.1:{self.port}"]
+        argv += ["--listen", f"127.0.0.1:{port or 0}"]
         if backend:
             argv += ["--backend", backend]
         super().__init__([*argv, *map(str, extra)], name="redtap", env=clean_env(env))
+
+    @property
+    def port(self):
+        """The kernel's choice, as long as none was made here: told when it captures."""
+        if not self._port:
+            line = self.wait_line(READY_LINE, 10, "stderr")
+            self._port = int(re.search(r"metrics at port (\d+)", line)[1])
+        return self._port
 
     def wait_ready(self):
         self.wait_line(READY_LINE, 10, "stderr")
