@@ -5,6 +5,7 @@ import contextlib
 import os
 import pathlib
 import shutil
+import time
 import uuid
 
 import pytest
@@ -28,6 +29,14 @@ class Town:
             netns, tmp_path, workers=1, extra='location /own { return 203 "nginx"; }'
         )
         self.visits = 0
+
+    def show(self, program, flag):
+        """An executable that nobody has seen is out of scope of --exe until the agent has looked
+        at it: this lets it look. `program` waits for who writes the file of its `flag`."""
+        os.mkfifo(fifo := self.logs[0].with_name("fifo"))
+        waits = self.netns.popen([program, flag, fifo])
+        time.sleep(0.5)
+        waits.kill()
 
     def visit(self, n=3):
         for _ in range(n):
@@ -114,6 +123,7 @@ def test_pid(town, redtap):
 def test_exe(town, redtap, flags, seen, clients):
     """Globs on the base name or the path; processes that start later are found too."""
     agent = redtap(*flags)
+    town.show(need("curl"), "-K")
     town.visit()
     town.check(agent, *seen, clients=clients)
 
@@ -130,6 +140,7 @@ def test_exec_into_scope(town, redtap):
     """What a process is known to be out of scope for, it is until it execs; its pid says nothing."""
     curl, python = need("curl"), "/usr/bin/python3"
     agent = redtap("--exe", curl)
+    town.show(curl, "-K")
     fetch = [curl, "-sf", "-o", "/dev/null", "http://127.0.0.1:8001/status/202"]
     for _ in range(5):
         town.netns.run([python, "-c", BECOMES, *fetch])
