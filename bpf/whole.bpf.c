@@ -172,10 +172,8 @@ int RT_FN(rt_closed_count)(struct rt_conn *c)
 		whole = (head ? head : x->resp_len) + body <= x->resp_bytes;
 	else if (body == RT_LENGTH_CHUNKS)
 		whole = rt_chunks_whole(c);
-	else if (!head)
-		whole = true; /* nothing that is kept of it speaks against that */
-	else
-		whole = body == RT_BODY_UNSAID && rt_closed_by_sender(x);
+	else /* where the head goes on behind it, nothing that is kept speaks against that */
+		whole = body == RT_BODY_UNSAID && (!head || rt_closed_by_sender(x));
 	if (!head && !(x->flags & RT_X_RESP_CUT))
 		return 0;
 	if (!whole || !rt_route_count(c))

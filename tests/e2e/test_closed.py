@@ -117,6 +117,40 @@ def test_a_ring_that_overflows(netns, redtap, tmp_path):
     assert parts["started"] == over + parts["in_flight"], parts
 
 
+def test_chunks_cut_off_behind_long_heads(netns, redtap):
+    """Of request and answer more than a head is kept of: what is learned of the path from whole
+    answers says nothing of those that lack their last chunk."""
+    agent = redtap()
+    request = b"GET /cut HTTP/1.1\r\nHost: h\r\nCookie: %s\r\n\r\n" % (b"c" * 700)
+    part = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX: %s\r\n\r\n4\r\ndata\r\n" % (b"x" * 700)
+    with netns.socket() as listener:
+        listener.bind(("127.0.0.1", 8000))
+        listener.listen(1)
+
+        def once(answer):
+            with netns.connect(8000) as client:
+                server = listener.accept()[0]
+                client.sendall(request)
+                assert server.recv(4096) == request
+                server.sendall(answer)
+                assert client.recv(4096) == answer
+                time.sleep(0.1)
+                server.close()
+                assert client.recv(1) == b""
+
+        for _ in range(4):
+            once(part + b"0\r\n\r\n")
+            learned()
+        for _ in range(6):
+            once(part)
+    m = agent.settle()
+    m.assert_conserved()
+    for count in (m.server_count, m.client_count):
+        assert count(http_response_status_code="200") == count() == 10
+        assert count(error_type="connection_closed", http_route="/cut") == 6
+        assert count(error_type=None, http_route="/cut") == 4
+
+
 OK = "HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + "Transfer-Encoding: chunked\r\n\r\n"
 LAST = "\r\n0\r\n\r\n"

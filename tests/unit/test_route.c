@@ -360,6 +360,30 @@ static void test_not_found_cap(void **state)
 	rt_routes__free(r);
 }
 
+/* A 404 that found no room for its name has it as soon as another status makes it: who remembers
+ * names is told. */
+static void test_not_found_before_it_was_named(void **state)
+{
+	struct rt_config cfg = {.routes_infer = true};
+	struct rt_routes *r = rt_routes__new(&cfg);
+	char path[64];
+	u32 before;
+
+	for (u32 i = 0; i < 50; i++) {
+		snprintf(path, sizeof(path), "/a%ux/b%ux", i / 10, i % 10);
+		assert_string_equal(name_404(r, 1, path), path);
+	}
+	assert_string_equal(name_404(r, 1, "/orders/7"), "{other}");
+	before = rt_routes__generation(r);
+	assert_string_equal(name_f(r, 1, "/orders/8"), "/orders/{id}");
+	assert_int_not_equal(rt_routes__generation(r), before);
+	assert_string_equal(name_404(r, 1, "/orders/7"), "/orders/{id}");
+	before = rt_routes__generation(r);
+	assert_string_equal(name_f(r, 1, "/orders/9"), "/orders/{id}");
+	assert_int_equal(rt_routes__generation(r), before);
+	rt_routes__free(r);
+}
+
 static void test_cut(void **state)
 {
 	struct rt_config cfg = {.routes_infer = true};
@@ -459,6 +483,7 @@ int main(void)
 		cmocka_unit_test(test_not_found_var),
 		cmocka_unit_test(test_found_later),
 		cmocka_unit_test(test_not_found_cap),
+		cmocka_unit_test(test_not_found_before_it_was_named),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_hostile_words),

@@ -393,6 +393,9 @@ static const char *name_node(struct rt_routes *r, struct service *svc, struct no
 		text[at] = '/';
 		memcpy(text + at + 1, n->label, n->len);
 	}
+	/* Guests that were here before got no name, and may have this one now. */
+	if (svc->nr_routes >= ROUTES_MAX / 2)
+		r->generation++;
 	end->route = intern(r, text + at, sizeof(text) - at);
 	svc->nr_routes++;
 	return end->route;
