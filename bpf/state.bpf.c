@@ -56,9 +56,9 @@ static __always_inline bool rt_state_ends(const struct rt_conn *c, int new, u32 
  * moved bytes. */
 static __always_inline bool rt_state_closes(int new, u32 buffers)
 {
-	return new != RT_TCP_CLOSE &&new != RT_TCP_CLOSE_WAIT &&
-	       (buffers & (RT_BUF_SHUT | RT_BUF_UNREAD)) ==
-		       RT_BUF_SHUT &&RT_REGS_NR(rt_task_regs(rt_task())) != RT_NR_shutdown;
+	return new != RT_TCP_CLOSE && new != RT_TCP_CLOSE_WAIT &&
+	       (buffers & (RT_BUF_SHUT | RT_BUF_UNREAD)) == RT_BUF_SHUT &&
+	       RT_REGS_NR(rt_task_regs(rt_task())) != RT_NR_shutdown;
 }
 
 /* Whether what was not acknowledged at a reset may have arrived all the same. The reset's own
@@ -124,16 +124,16 @@ int RT_FN(rt_on_state)(struct rt_conn *c, int old, int new, int sk_err, u32 buff
 
 int rt_on_destroy(struct rt_conn *c, int sk_err, u32 buffers)
 {
-	const u32 known =
-		RT_X_LOCAL_FIN | RT_X_PEER_FIN | RT_X_RESET | RT_X_LOCAL_RESET | RT_X_TIMED_OUT;
+	const u32 known = RT_X_LOCAL_FIN | RT_X_PEER_FIN | RT_X_RESET | RT_X_LOCAL_RESET |
+			  RT_X_TIMED_OUT;
 
 	if (!c)
 		return 0;
 	/* The close itself was not seen: a program does not nest on one CPU. Of how it came to
 	 * that, what was seen before may tell. */
 	if (rt_turn_busy(c))
-		rt_on_state(c, c->x.flags & known ? RT_TCP_CLOSE : RT_TCP_ESTABLISHED, RT_TCP_CLOSE,
-			    sk_err, buffers & ~RT_BUF_UNREAD);
+		rt_on_state(c, c->x.flags & known ? RT_TCP_CLOSE : RT_TCP_ESTABLISHED,
+			    RT_TCP_CLOSE, sk_err, buffers & ~RT_BUF_UNREAD);
 	return rt_on_gone(c);
 }
 

@@ -43,7 +43,7 @@ struct silent {
 	u16 local_port;
 	u8 proto;
 	u8 role;
-	bool told;		    /* accounted for: its end is no news */
+	bool told; /* accounted for: its end is no news */
 	struct silent *prev, *next; /* finisher->waiting, until it is told */
 	UT_hash_handle hh;
 };

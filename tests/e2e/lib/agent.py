@@ -98,18 +98,18 @@ class Redtap(_Agent):
 
     wait_ready(): it said which backend captures, and /readyz answers 200."""
 
-    def __init__(self, netns, backend, *extra, env=None, port=None, wrap=()):
-        self._port = port
+    def __init__(self, netns, backend, *extra, env=None, wrap=()):
+        self._port = None
         self.backend = backend
         argv = [*wrap, binary(), "run", *scope_flags(netns)]
-        argv += ["--listen", f"127.0.0.1:{port or 0}"]
+        argv += ["--listen", "127.0.0.1:0"]
         if backend:
             argv += ["--backend", backend]
         super().__init__([*argv, *map(str, extra)], name="redtap", env=clean_env(env))
 
     @property
     def port(self):
-        """The kernel's choice, as long as none was made here: told when it captures."""
+        """The kernel's choice, told when it captures."""
         if not self._port:
             line = self.wait_line(READY_LINE, 10, "stderr")
             self._port = int(re.search(r"metrics at port (\d+)", line)[1])
