@@ -4,7 +4,7 @@
  * user space writes, and cells that the BPF programs add to and user space reads.
  *
  * A rule says for one path of one process, and for each status, which slot its
- * requests go to: one combination of service, route, method and status. A slot
+ * requests go to: one combination of target, route, method and status. A slot
  * has a cell and a histogram per stripe; a CPU always writes to the same stripe.
  *
  * Durations are log-linear: RT_HIST_SUB bins per power of two, so a bin is at

@@ -34,7 +34,8 @@ static struct rt_process shop = {.pid = 7,
 				 .unit = "",
 				 .service = "shop",
 				 .service_namespace = "",
-				 .resource_id = 77};
+				 .resource_id = 77,
+				 .target_id = 177};
 static struct rt_process bakery = {.pid = 8,
 				   .start_ns = 2,
 				   .executable = "node",
@@ -44,7 +45,8 @@ static struct rt_process bakery = {.pid = 8,
 				   .unit = "bakery",
 				   .service = "bakery",
 				   .service_namespace = "eu",
-				   .resource_id = 78};
+				   .resource_id = 78,
+				   .target_id = 178};
 
 struct agent {
 	struct rt_config cfg;
@@ -388,6 +390,47 @@ static void test_busy_series_stay(void **state)
 	assert_true(t->in_kernel == 98);
 }
 
+static bool on_page(struct fixture *t, const char *text)
+{
+	render(&t->counted);
+	return strstr(t->counted.page.data, text);
+}
+
+/* Two replicas of a service ask for the same: their series are one, their target_info is not,
+ * and lives for as long as its own container serves. */
+static void test_replicas(void **state)
+{
+	static const char labels[] = SHOP ",http_request_method=\"GET\",http_route=\"/a\","
+					  "http_response_status_code=\"200\"";
+	static const char first[] = ",container_id=\"c0ffee\"",
+			  second[] = ",container_id=\"decaf\"";
+	struct rt_process twin = shop;
+	struct fixture *t = *state;
+	struct ask a = served(1, "/a", 200), b = served(2, "/a", 200);
+
+	shop.container_id = "c0ffee";
+	twin.container_id = "decaf";
+	twin.pid = 9;
+	twin.target_id++;
+	b.process = &twin;
+	for (u32 i = 0; i < 40; i++) {
+		if (i < 20)
+			request(t, &a);
+		request(t, &b);
+		fold(t, SECOND);
+		rt_registry__expire(t->counted.registry, t->counted.now);
+		rt_registry__expire(t->one_by_one.registry, t->one_by_one.now);
+		assert_int_equal(on_page(t, first), i < 30);
+		assert_true(on_page(t, second));
+		/* A record is of the time when it came, a count of the fold a second later. */
+		if (i != 29)
+			check_pages(t);
+	}
+	shop.container_id = "";
+	assert_value(t, SERVED, labels, 60);
+	assert_true(t->in_kernel == 56);
+}
+
 static void reload(struct fixture *t)
 {
 	rt_registry__lock(t->counted.registry);
@@ -608,6 +651,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_not_learned, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_expiry_between_folds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_busy_series_stay, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_replicas, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reload, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_label_pid, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_collapse, setup, teardown),

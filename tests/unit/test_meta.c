@@ -17,9 +17,10 @@
 #include "meta/service.h"
 #include "util/clock.h"
 
-#define ID     "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-#define SECOND 1000000000ULL
-#define T(s)   ((char *)(uintptr_t)(s))
+#define ID	 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define OTHER_ID "1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define SECOND	 1000000000ULL
+#define T(s)	 ((char *)(uintptr_t)(s))
 
 static char root[64];
 
@@ -513,6 +514,36 @@ static void test_resource_id(void **state)
 	rt_meta__free(m);
 }
 
+/* A container of its own, or a namespace, is another target of the same resource. */
+static void test_target_id(void **state)
+{
+	static const char other[] = "0::/system.slice/docker-" OTHER_ID ".scope\n";
+	struct rt_config cfg = {0};
+	struct rt_meta *m = meta_new(&cfg);
+	u64 targets[4], resource = 0;
+
+	for (u32 i = 0; i < 4; i++) {
+		put_shop(50 + i, SECOND);
+		if (i == 2)
+			PUT(52, "environ", "PATH=/bin\0");
+		if (i == 3)
+			put_file(53, "cgroup", other, sizeof(other) - 1);
+	}
+	for (u32 i = 0; i < 4; i++) {
+		const struct rt_process *p = rt_meta__lookup(m, 50 + i, NULL, 0);
+
+		targets[i] = p->target_id;
+		if (i)
+			assert_int_equal(p->resource_id, resource);
+		resource = p->resource_id;
+	}
+	assert_int_equal(targets[0], targets[1]);
+	assert_int_not_equal(targets[0], targets[2]);
+	assert_int_not_equal(targets[0], targets[3]);
+	assert_int_not_equal(targets[2], targets[3]);
+	rt_meta__free(m);
+}
+
 /* More pids than the cache holds: ended ones go first, memory stays bounded. */
 static void test_bounded(void **state)
 {
@@ -561,6 +592,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_rules, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_spawned, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_resource_id, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_target_id, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bounded, setup, teardown),
 		cmocka_unit_test(test_self),
 	};

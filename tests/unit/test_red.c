@@ -29,7 +29,8 @@ static const struct rt_process shop = {.pid = 7,
 				       .unit = "",
 				       .service = "shop",
 				       .service_namespace = "",
-				       .resource_id = 77};
+				       .resource_id = 77,
+				       .target_id = 177};
 
 struct fixture {
 	struct rt_config cfg;
@@ -405,6 +406,7 @@ static void test_active(void **state)
 
 	other.service = "other";
 	other.resource_id = 78;
+	other.target_id = 178;
 	assert_value(t, "http_server_active_requests", SHOP, -1);
 	request(t, "GET", "/a", 200);
 	record(t, SECOND);

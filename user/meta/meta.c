@@ -226,6 +226,8 @@ static void name_process(struct rt_meta *m, const struct entry *e, struct rt_pro
 	}
 	h = rt_hash__bytes(p->service, strlen(p->service) + 1, m->seed);
 	p->resource_id = rt_hash__bytes(p->executable, strlen(p->executable), h);
+	h = rt_hash__bytes(p->service_namespace, strlen(p->service_namespace) + 1, p->resource_id);
+	p->target_id = rt_hash__bytes(p->container_id, strlen(p->container_id), h);
 }
 
 static u32 cmdline_max(const struct rt_meta *m)

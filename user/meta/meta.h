@@ -23,7 +23,9 @@ struct rt_process {
 	const char *unit;	  /* systemd unit without ".service"; "" none */
 	const char *service;	  /* service.name; never NULL */
 	const char *service_namespace; /* from OTEL_RESOURCE_ATTRIBUTES; "" none */
-	u64 resource_id; /* stable number of {service, executable}: equal strings, equal number; for caches */
+	/* Numbers for caches: equal strings, equal number. */
+	u64 resource_id; /* of {service, executable} */
+	u64 target_id;	 /* of those, and the namespace and the container: of one target_info */
 };
 
 struct rt_meta;

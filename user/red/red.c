@@ -195,7 +195,7 @@ static bool make_key(const struct rt_red *red, const struct rt_finished *f, cons
 		     struct key *k)
 {
 	memset(k, 0, sizeof(*k));
-	k->resource_id = f->process->resource_id;
+	k->target_id = f->process->target_id;
 	k->route = route;
 	k->pid = red->label_pid ? f->process->pid : 0;
 	k->status = f->op->status;

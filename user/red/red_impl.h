@@ -32,7 +32,7 @@ enum { HOST_HEADER = 0, HOST_ADDRESS = 1, HOST_NONE = 2 };
 /* All bytes count, padding too: always cleared first. A server's key ends
  * before `host`. */
 struct key {
-	u64 resource_id;
+	u64 target_id; /* what two containers have in common is counted apart: see rt_red__touch() */
 	const char *route;
 	u32 pid; /* 0 unless it is a label */
 	u16 status;
