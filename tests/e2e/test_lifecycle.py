@@ -185,6 +185,27 @@ def test_reload(netns, redtap, tmp_path):
     m.assert_conserved()
 
 
+# What is freed is no longer what it was, and is not kept for the next one who asks.
+UNKIND_MALLOC = {"MALLOC_PERTURB_": "165", "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
+
+
+def test_reloads(netns, redtap, tmp_path):
+    """One after another: each takes the place of the one before."""
+    netns.server("httpd.py", 8000)
+    config = tmp_path / "redtap.yaml"
+    config.write_text("services: []\n")
+    agent = redtap("--config", config, env=UNKIND_MALLOC)
+    for i in range(4):
+        rule = "cmdline: '*httpd.py*'" if i % 2 else "port: 8000"
+        config.write_text(f"services:\n  - name: shop-{i}\n    {rule}\n")
+        agent.signal(signal.SIGHUP)
+        wait_until(lambda: sum("configuration reloaded" in x for x in agent.stderr) == i + 1, 5,
+                   agent.output)
+        ask(netns, n=i + 1)
+        agent.wait_metrics(lambda m: m.server_count(service_name=f"shop-{i}") == i + 1)
+    agent.settle().assert_conserved()
+
+
 def test_reload_of_a_broken_file(netns, redtap, tmp_path):
     """A mistake in the new file is one sentence; the old rules hold and counting goes on."""
     netns.server("httpd.py", 8000)

@@ -473,6 +473,27 @@ static void test_rules(void **state)
 	rt_meta__free(m);
 }
 
+/* A reload frees the configuration before, then hands over the new one. */
+static void test_rules_that_are_gone(void **state)
+{
+	struct rt_service_rule rules[] = {{.name = T("shop-api"), .cmdline = T("*shop.py")}};
+	struct rt_config cfg[4] = {{0}};
+	struct rt_meta *m = meta_new(&cfg[0]);
+
+	put_shop(20, SECOND);
+	for (int i = 0; i < 4; i++) {
+		cfg[i].services = rules;
+		cfg[i].nr_services = i % 2;
+		if (i) {
+			memset(&cfg[i - 1], 0xa5, sizeof(cfg[0]));
+			rt_meta__reload(m, &cfg[i]);
+		}
+		assert_string_equal(rt_meta__lookup(m, 20, NULL, 0)->service,
+				    i % 2 ? "shop-api" : "shop");
+	}
+	rt_meta__free(m);
+}
+
 /* Workers of Python's multiprocessing have the name of the program that started them. */
 static void test_spawned(void **state)
 {
@@ -590,6 +611,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_reuse, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_exit_and_expire, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rules, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rules_that_are_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_spawned, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_resource_id, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_target_id, setup, teardown),

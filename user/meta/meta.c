@@ -53,6 +53,7 @@ struct entry {
 
 struct rt_meta {
 	const struct rt_config *cfg;
+	u32 cmdline_max; /* by its rules: at a reload it is gone */
 	const char *root;
 	u64 seed;
 	struct entry *by_pid;
@@ -90,6 +91,14 @@ struct facts {
 	struct rt_cgroup cgroup;
 };
 
+static u32 cmdline_max(const struct rt_config *cfg)
+{
+	for (size_t i = 0; i < cfg->nr_services; i++)
+		if (cfg->services[i].cmdline)
+			return META_CMDLINE_LONG;
+	return META_CMDLINE_MAX;
+}
+
 static int find_ports(struct rt_meta *m)
 {
 	size_t n = m->cfg->nr_services;
@@ -118,6 +127,7 @@ struct rt_meta *rt_meta__new(const struct rt_config *cfg)
 	if (!m)
 		return NULL;
 	m->cfg = cfg;
+	m->cmdline_max = cmdline_max(cfg);
 	m->root = "/proc";
 	m->seed = rt_hash__random_seed();
 	if (find_ports(m)) {
@@ -230,14 +240,6 @@ static void name_process(struct rt_meta *m, const struct entry *e, struct rt_pro
 	p->target_id = rt_hash__bytes(p->container_id, strlen(p->container_id), h);
 }
 
-static u32 cmdline_max(const struct rt_meta *m)
-{
-	for (size_t i = 0; i < m->cfg->nr_services; i++)
-		if (m->cfg->services[i].cmdline)
-			return META_CMDLINE_LONG;
-	return META_CMDLINE_MAX;
-}
-
 /* Command lines were cut for want of a rule that looks at them: such processes are looked at
  * anew when they are asked for, but those that are gone. */
 static void forget_cut(struct rt_meta *m, u32 max)
@@ -253,7 +255,7 @@ static void forget_cut(struct rt_meta *m, u32 max)
 
 void rt_meta__reload(struct rt_meta *m, const struct rt_config *cfg)
 {
-	u32 max = cmdline_max(m);
+	u32 max = m->cmdline_max;
 	struct entry *e;
 
 	DL_FOREACH(m->list, e)
@@ -261,7 +263,8 @@ void rt_meta__reload(struct rt_meta *m, const struct rt_config *cfg)
 		forget_ports(m, e); /* counts by the old ports */
 	}
 	m->cfg = cfg;
-	if (cmdline_max(m) > max)
+	m->cmdline_max = cmdline_max(cfg);
+	if (m->cmdline_max > max)
 		forget_cut(m, max);
 	find_ports(m); /* out of memory: rules by port rest until the next reload */
 	DL_FOREACH(m->list, e)
@@ -328,7 +331,7 @@ static struct entry *add(struct rt_meta *m, const struct facts *f)
 				      .cwd = f->cwd};
 	struct entry *e = find(m, f->pid);
 	struct rt_service_name name;
-	u32 max = cmdline_max(m), args = f->args.len < max ? f->args.len : max;
+	u32 max = m->cmdline_max, args = f->args.len < max ? f->args.len : max;
 	char *at;
 
 	if (e)

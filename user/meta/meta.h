@@ -45,7 +45,8 @@ void rt_meta__on_exit(struct rt_meta *m, u32 pid);
  * service rules by port (0: none). */
 const struct rt_process *rt_meta__lookup(struct rt_meta *m, u32 pid, const u8 *comm, u16 local_port);
 
-/* New rules (SIGHUP): names are worked out anew for all known processes. */
+/* New rules (SIGHUP): names are worked out anew for all known processes. The rules before may
+ * be gone by then. */
 void rt_meta__reload(struct rt_meta *m, const struct rt_config *cfg);
 
 /* Drops processes that ended longer ago than `ttl_ns`. Call about once a second. */
