@@ -74,7 +74,7 @@ int BPF_PROG(rt_proc_exec, struct task_struct *task)
 {
 	/* Asked at once, so that the answer is there at the first operation. */
 	if (rt_cfg.nr_exes)
-		rt_scope_exe(bpf_get_current_pid_tgid() >> 32);
+		rt_scope_exe(bpf_get_current_pid_tgid() >> 32, true);
 	return rt_proc_forget(bpf_get_current_pid_tgid() >> 32);
 }
 

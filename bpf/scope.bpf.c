@@ -10,13 +10,35 @@ static __always_inline void rt_scope_put_out(u32 pid)
 		rt_outs[pid & (RT_SCOPE_OUTS_MAX - 1)] = rt_out_mark(rt_task_identity(rt_task()), pid);
 }
 
-/* A new executable: ask user space once, and wake it. Out of scope until it answers. */
-RT_SCALAR int rt_scope_exe(u32 pid)
+static __always_inline bool rt_scope_ask(u32 pid, const struct file *file,
+					 const struct rt_exe_key *key, bool known)
+{
+	struct rt_exe_event *ev = bpf_ringbuf_reserve(&rt_ring, sizeof(*ev), 0);
+
+	if (!ev) {
+		rt_stat_inc(RT_STAT_LOST_RING_FULL);
+		return false;
+	}
+	*ev = (struct rt_exe_event){
+		.type = RT_EV_EXE,
+		.size = sizeof(*ev),
+		.pid = pid,
+		.dev = key->dev,
+		.ino = key->ino,
+		.known = known,
+	};
+	bpf_probe_read_kernel_str(ev->exe, sizeof(ev->exe),
+				  BPF_CORE_READ(file, f_path.dentry, d_name.name));
+	rt_stat_inc(RT_STAT_RECORDS);
+	bpf_ringbuf_submit(ev, known ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP);
+	return true;
+}
+
+RT_SCALAR int rt_scope_exe(u32 pid, u32 begins)
 {
 	const struct mm_struct *mm = RT_TASK_READ(rt_task(), mm);
 	u8 asked = RT_VERDICT_ASKED;
 	struct rt_exe_key key = {};
-	struct rt_exe_event *ev;
 	const struct inode *inode;
 	const struct super_block *sb;
 	const struct file *file;
@@ -31,24 +53,12 @@ RT_SCALAR int rt_scope_exe(u32 pid)
 	if (verdict) {
 		if (*verdict == RT_VERDICT_OUT)
 			rt_scope_put_out(pid);
+		if (begins && *verdict != RT_VERDICT_ASKED)
+			rt_scope_ask(pid, file, &key, true);
 		return *verdict == RT_VERDICT_IN;
 	}
-
-	ev = bpf_ringbuf_reserve(&rt_ring, sizeof(*ev), 0);
-	if (!ev) {
-		rt_stat_inc(RT_STAT_LOST_RING_FULL);
-		return 0;
-	}
-	bpf_map_update_elem(&rt_exes, &key, &asked, BPF_NOEXIST);
-	*ev = (struct rt_exe_event){
-		.type = RT_EV_EXE,
-		.size = sizeof(*ev),
-		.pid = pid,
-		.dev = key.dev,
-		.ino = key.ino,
-	};
-	rt_stat_inc(RT_STAT_RECORDS);
-	bpf_ringbuf_submit(ev, BPF_RB_FORCE_WAKEUP);
+	if (rt_scope_ask(pid, file, &key, false))
+		bpf_map_update_elem(&rt_exes, &key, &asked, BPF_NOEXIST);
 	return 0;
 }
 
@@ -73,17 +83,25 @@ static __always_inline bool rt_scope_cgroup(void)
 	return false;
 }
 
+static __always_inline bool rt_scope_pid(u32 pid)
+{
+	const struct task_struct *leader = RT_TASK_READ(rt_task(), group_leader);
+	u64 *bound = bpf_map_lookup_elem(&rt_pids, &pid);
+
+	return bound && rt_scope_bound(bound, RT_TASK_READ(leader, start_boottime));
+}
+
 RT_SCALAR int rt_scope_process(u32 pid)
 {
 	if (rt_scope_self(pid))
 		return 0;
-	if (rt_cfg.nr_pids && !bpf_map_lookup_elem(&rt_pids, &pid)) {
+	if (rt_cfg.nr_pids && !rt_scope_pid(pid)) {
 		rt_scope_put_out(pid);
 		return 0;
 	}
 	if (rt_cfg.nr_cgroups && !rt_scope_cgroup())
 		return 0;
-	return !rt_cfg.nr_exes || rt_scope_exe(pid);
+	return !rt_cfg.nr_exes || rt_scope_exe(pid, false);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -84,18 +84,20 @@ struct rt_procs_map {
 	__type(value, u64);
 };
 
+/* The kernel gives inode numbers and pids away again. So the first one that comes by it is who
+ * is meant, by the value that no other has; 0: none came yet. */
 struct rt_netns_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, RT_SCOPE_NETNS_MAX);
-	__type(key, u32);
-	__type(value, u8);
+	__type(key, u32); /* inode number */
+	__type(value, u64); /* the namespace's cookie */
 };
 
 struct rt_pids_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, RT_SCOPE_PID_MAX);
 	__type(key, u32);
-	__type(value, u8);
+	__type(value, u64); /* when the process began */
 };
 
 struct rt_cgroups_map {

@@ -64,21 +64,40 @@ static __always_inline bool rt_scope_port(u16 port)
 /* Whether the current process is in scope, as far as it goes by processes. */
 int rt_scope_process(u32 pid);
 /* Whether its executable is; user space is asked about a new one, which is out of scope until
- * it answers. */
-int rt_scope_exe(u32 pid);
+ * it answers; and once more when a program `begins`, as files are renamed and inode numbers used
+ * again. */
+int rt_scope_exe(u32 pid, u32 begins);
 
 /* `typed`: the verifier knows what sk is, so that it is read without a call. */
 #define RT_SCOPE_READ(sk, typed, field) ((typed) ? (sk)->field : BPF_CORE_READ(sk, field))
 
+/* Whether it is the one that is meant; the first is. */
+static __always_inline bool rt_scope_bound(u64 *to, u64 which)
+{
+	if (!*to)
+		*to = which;
+	return *to == which;
+}
+
+static __always_inline bool rt_scope_netns(const struct sock *sk, bool typed)
+{
+	u32 inum = typed ? sk->__sk_common.skc_net.net->ns.inum
+			 : BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	u64 *bound = bpf_map_lookup_elem(&rt_netns, &inum);
+
+	if (!bound)
+		return false;
+	/* Linux 5.12, commit 3d368ab87cf6 "net: initialize net->net_cookie at netns setup" */
+	if (!bpf_core_field_exists(sk->__sk_common.skc_net.net->net_cookie))
+		return true;
+	return rt_scope_bound(bound, typed ? sk->__sk_common.skc_net.net->net_cookie
+					   : BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie));
+}
+
 static __always_inline bool rt_scope_socket(const struct sock *sk, bool typed)
 {
-	if (rt_cfg.nr_netns) {
-		u32 inum = typed ? sk->__sk_common.skc_net.net->ns.inum
-				 : BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-
-		if (!bpf_map_lookup_elem(&rt_netns, &inum))
-			return false;
-	}
+	if (rt_cfg.nr_netns && !rt_scope_netns(sk, typed))
+		return false;
 	if (rt_cfg.nr_ports) {
 		u16 family = RT_SCOPE_READ(sk, typed, __sk_common.skc_family);
 		u16 port = RT_SCOPE_READ(sk, typed, __sk_common.skc_num);

@@ -17,7 +17,7 @@ enum rt_event_type {
 	RT_EV_EXCHANGE = 1, /* struct rt_exchange */
 	RT_EV_PROC = 2,	    /* struct rt_proc_event: a process was first seen in scope */
 	RT_EV_EXIT = 3,	    /* struct rt_exit_event: an announced process ended or exec'd */
-	RT_EV_EXE = 4,	    /* struct rt_exe_event: an executable no --exe verdict is known for */
+	RT_EV_EXE = 4,	    /* struct rt_exe_event: an executable to judge by --exe */
 	RT_EV_ACTIVE = 5,   /* struct rt_active: an exchange in flight (sweep only) */
 	RT_EV_CHUNK = 6,    /* struct rt_chunk: bytes of a pipelined connection */
 	RT_EV_GONE = 7,	    /* struct rt_gone: a state whose socket is gone (sweep only) */
@@ -163,6 +163,8 @@ struct rt_exe_event {
 	u32 pid;
 	u64 dev; /* kernel encoding of the device, s_dev */
 	u64 ino;
+	u64 known; /* there is a verdict: a program that begins may have another path by now */
+	char exe[RT_PROC_EXE_MAX]; /* its base name: the process may run another by when it is judged */
 };
 
 struct rt_active {

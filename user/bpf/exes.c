@@ -26,10 +26,17 @@
 static void judge(struct rt_bpf *b, const struct rt_exe_key *key, const char *path)
 {
 	u8 verdict = rt_scope__exe_matches(&b->cfg->exe, path) ? RT_VERDICT_IN : RT_VERDICT_OUT;
+	const struct bpf_map *exes = b->skel->maps.rt_exes;
+	u8 before = RT_VERDICT_ASKED;
 
-	if (bpf_map__update_elem(b->skel->maps.rt_exes, key, sizeof(*key), &verdict,
-				 sizeof(verdict), BPF_ANY))
+	if (!bpf_map__lookup_elem(exes, key, sizeof(*key), &before, sizeof(before), 0) &&
+	    before == verdict)
+		return;
+	if (bpf_map__update_elem(exes, key, sizeof(*key), &verdict, sizeof(verdict), BPF_ANY))
 		rt_warn("no room for the verdict on %s, its traffic is not looked at", path);
+	/* Processes are marked that were out of scope by the verdict before. */
+	if (before == RT_VERDICT_OUT)
+		memset((void *)b->skel->bss->rt_outs, 0, sizeof(b->skel->bss->rt_outs));
 }
 
 static bool exe_path(const char *pid, char *ret, size_t len)
@@ -88,17 +95,27 @@ static void forget_later(struct rt_bpf *b, const struct rt_exe_key *key)
 			RT_ARRAY_SIZE(b->unread));
 }
 
+/* Whether it is the path of what is asked for, and not of what the process runs by now. The
+ * kernel's name may be cut, and a path may have " (deleted)" behind it. */
+static bool is_asked(const char *path, const struct rt_exe_event *ev)
+{
+	const char *base = strrchr(path, '/');
+
+	return base && strncmp(base + 1, ev->exe, strnlen(ev->exe, sizeof(ev->exe))) == 0;
+}
+
 void rt_bpf__judge_exe(struct rt_bpf *b, const struct rt_exe_event *ev)
 {
 	struct rt_exe_key key = {.dev = ev->dev, .ino = ev->ino};
 	char pid[16], path[4096];
 
 	snprintf(pid, sizeof(pid), "%u", ev->pid);
-	if (exe_path(pid, path, sizeof(path))) {
+	if (exe_path(pid, path, sizeof(path)) && is_asked(path, ev)) {
 		judge(b, &key, path);
 		return;
 	}
-	forget_later(b, &key);
+	if (!ev->known)
+		forget_later(b, &key);
 }
 
 void rt_exes__renew(struct rt_bpf *b, u64 now)

@@ -162,15 +162,15 @@ static int fill_config(struct rt_bpf_cfg *c, const struct rt_bpf *b, const struc
 static int fill_maps(struct rt_bpf *b)
 {
 	struct redtap_bpf *s = b->skel;
-	u8 one = 1;
+	u64 unbound = 0;
 
 	for (u32 i = 0; i < b->scope.nr_netns; i++)
-		if (bpf_map__update_elem(s->maps.rt_netns, &b->scope.netns[i], sizeof(u32), &one,
-					 sizeof(one), BPF_ANY))
+		if (bpf_map__update_elem(s->maps.rt_netns, &b->scope.netns[i], sizeof(u32),
+					 &unbound, sizeof(unbound), BPF_ANY))
 			return -errno;
 	for (u32 i = 0; i < b->scope.nr_pids; i++)
-		if (bpf_map__update_elem(s->maps.rt_pids, &b->scope.pids[i], sizeof(u32), &one,
-					 sizeof(one), BPF_ANY))
+		if (bpf_map__update_elem(s->maps.rt_pids, &b->scope.pids[i], sizeof(u32), &unbound,
+					 sizeof(unbound), BPF_ANY))
 			return -errno;
 	for (u32 i = 0; i < b->scope.nr_cgroups; i++)
 		if (bpf_map__update_elem(s->maps.rt_cgroups, &i, sizeof(i), &b->scope.cgroups[i],

@@ -48,6 +48,7 @@ struct rt_bpf {
 	u32 nr_unread;
 	u64 forget_unread_at;
 	u64 renew_exes_at;
+	u64 follow_at;
 
 	/* while a drain or a sweep runs */
 	rt_record_fn fn;
@@ -100,5 +101,8 @@ void rt_exes__forget_unread(struct rt_bpf *b, u64 now);
 /* Once a minute, those of the processes that run are judged again: the inode number of one that
  * was removed may be another's by now. */
 void rt_exes__renew(struct rt_bpf *b, u64 now);
+
+/* follow.c: scopes that were made anew, or are gone; about once a second. */
+void rt_bpf__follow_scope(struct rt_bpf *b, u64 now);
 
 #endif /* REDTAP_LOADER_H */

@@ -197,5 +197,6 @@ int rt_bpf__sweep(struct rt_bpf *b, rt_record_fn fn, rt_batch_fn batch, rt_catch
 	err2 = sweep_conns(b);
 	rt_exes__forget_unread(b, rt_clock__mono());
 	rt_exes__renew(b, rt_clock__mono());
+	rt_bpf__follow_scope(b, rt_clock__mono());
 	return err ? err : err2;
 }

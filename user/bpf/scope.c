@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -29,7 +30,7 @@
 
 #define fail(...) (snprintf(errbuf, errlen, __VA_ARGS__), -EINVAL)
 
-static bool is_number(const char *s)
+bool rt_scope__is_number(const char *s)
 {
 	return *s && strspn(s, "0123456789") == strlen(s);
 }
@@ -45,50 +46,85 @@ static bool is_netns(const char *path, const struct statfs *fs)
 	return fd >= 0 && ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET;
 }
 
+int rt_scope__find_netns(const char *path, struct rt_scope_place *ret)
+{
+	struct statfs fs;
+	struct statx st;
+
+	if (statx(AT_FDCWD, path, 0, STATX_INO | STATX_CTIME, &st) || statfs(path, &fs))
+		return -errno;
+	if (!is_netns(path, &fs))
+		return -ENOTTY;
+	*ret = (struct rt_scope_place){.ino = st.stx_ino};
+	/* A name is a mount, which keeps the inode: its time is then the name's. */
+	if (st.stx_attributes & STATX_ATTR_MOUNT_ROOT)
+		ret->since_ns = st.stx_ctime.tv_sec * 1000000000ll + st.stx_ctime.tv_nsec;
+	return 0;
+}
+
+int rt_scope__open_cgroup(const char *path, struct rt_scope_place *ret)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
+	struct statfs fs;
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fstatfs(fd, &fs) || fstat(fd, &st)) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	if (fs.f_type != CGROUP2_SUPER_MAGIC) {
+		close(fd);
+		return -ENOTTY;
+	}
+	*ret = (struct rt_scope_place){.ino = st.st_ino};
+	return fd;
+}
+
 static int resolve_netns(struct rt_scope *s, const char *value, char *errbuf, size_t errlen)
 {
 	char path[64];
 	const char *p = value;
-	struct statfs fs;
-	struct stat st;
+	int err;
 
 	if (s->nr_netns >= RT_SCOPE_NETNS_MAX)
 		return fail("more than %d network namespaces in the scope", RT_SCOPE_NETNS_MAX);
-	if (is_number(value)) {
+	if (rt_scope__is_number(value)) {
 		snprintf(path, sizeof(path), "/proc/%.20s/ns/net", value);
 		p = path;
 	}
-	if (stat(p, &st) || statfs(p, &fs)) {
-		if (p == path && errno == ENOENT)
-			return fail("--netns %s: there is no process %s", value, value);
-		if (p == path && errno == EACCES)
-			return fail("--netns %s: another user's process, which takes "
-				    "CAP_SYS_PTRACE to look at",
-				    value);
-		return fail("--netns %s: %s", value, strerror(errno));
-	}
-	if (!is_netns(p, &fs))
+	err = rt_scope__find_netns(p, &s->netns_places[s->nr_netns]);
+	if (err == -ENOTTY)
 		return fail("--netns %s: not a network namespace; give a path like "
 			    "/run/netns/NAME, or a pid",
 			    value);
-	s->netns[s->nr_netns++] = (u32)st.st_ino;
+	if (err) {
+		if (p == path && err == -ENOENT)
+			return fail("--netns %s: there is no process %s", value, value);
+		if (p == path && err == -EACCES)
+			return fail("--netns %s: another user's process, which takes "
+				    "CAP_SYS_PTRACE to look at",
+				    value);
+		return fail("--netns %s: %s", value, strerror(-err));
+	}
+	s->netns[s->nr_netns] = (u32)s->netns_places[s->nr_netns].ino;
+	s->nr_netns++;
 	return 0;
 }
 
 static int resolve_cgroup(struct rt_scope *s, const char *value, char *errbuf, size_t errlen)
 {
-	struct statfs fs;
 	int fd;
 
 	if (s->nr_cgroups >= RT_SCOPE_CGROUP_MAX)
 		return fail("more than %d cgroups in the scope", RT_SCOPE_CGROUP_MAX);
-	fd = open(value, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return fail("--cgroup %s: %s", value, strerror(errno));
-	if (fstatfs(fd, &fs) || fs.f_type != CGROUP2_SUPER_MAGIC) {
-		close(fd);
+	fd = rt_scope__open_cgroup(value, &s->cgroup_places[s->nr_cgroups]);
+	if (fd == -ENOTTY)
 		return fail("--cgroup %s: not a cgroup v2 directory", value);
-	}
+	if (fd < 0)
+		return fail("--cgroup %s: %s", value, strerror(-fd));
 	s->cgroups[s->nr_cgroups++] = fd;
 	return 0;
 }
@@ -96,13 +132,20 @@ static int resolve_cgroup(struct rt_scope *s, const char *value, char *errbuf, s
 static int resolve_pid(struct rt_scope *s, const char *value, char *errbuf, size_t errlen)
 {
 	char path[64];
+	u32 pid;
+	int fd;
 
 	if (s->nr_pids >= RT_SCOPE_PID_MAX)
 		return fail("more than %d processes in the scope", RT_SCOPE_PID_MAX);
 	snprintf(path, sizeof(path), "/proc/%.20s", value);
-	if (!is_number(value) || access(path, F_OK))
+	if (!rt_scope__is_number(value) || access(path, F_OK))
 		return fail("--pid %s: there is no process %s", value, value);
-	s->pids[s->nr_pids++] = (u32)strtoul(value, NULL, 10);
+	pid = (u32)strtoul(value, NULL, 10);
+	fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (fd < 0)
+		return fail("--pid %s: %s", value, strerror(errno));
+	s->pidfds[s->nr_pids] = fd;
+	s->pids[s->nr_pids++] = pid;
 	return 0;
 }
 
@@ -175,7 +218,10 @@ void rt_scope__close(struct rt_scope *s)
 {
 	for (u32 i = 0; i < s->nr_cgroups; i++)
 		close(s->cgroups[i]);
-	s->nr_cgroups = 0;
+	for (u32 i = 0; i < s->nr_pids; i++)
+		if (s->pidfds[i] >= 0)
+			close(s->pidfds[i]);
+	s->nr_cgroups = s->nr_pids = 0;
 }
 
 bool rt_scope__exe_matches(const struct rt_strlist *globs, const char *path)

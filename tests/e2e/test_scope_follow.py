@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scopes that come and go while redtap runs: what is made anew is looked at, and no stranger who
+has got the number of what is gone."""
+
+import os
+import shutil
+import subprocess
+import time
+
+from lib import load
+from lib.util import SERVERS_DIR, wait_until
+from test_scope import sub_cgroup
+
+ANEW = "made anew"
+GONE = "is gone"
+URL = "http://127.0.0.1:8000"
+
+
+def ask(netns, path="/", n=3):
+    for _ in range(n):
+        load.curl(netns, URL + path)
+
+
+def test_cgroup(netns, redtap):
+    """As a service manager does at each restart of a unit."""
+    with sub_cgroup("unit") as top:
+        unit = top / "unit"
+        server = netns.server("httpd.py", 8000)
+        agent = redtap("--cgroup", unit)
+        for i in (1, 2, 3):
+            (unit / "cgroup.procs").write_text(str(server.pid))
+            ask(netns)
+            agent.wait_metrics(lambda m: m.server_count() == 3 * i)
+            (top / "cgroup.procs").write_text(str(server.pid))
+            unit.rmdir()
+            if i == 2:  # for longer than a look
+                agent.wait_line(GONE, 5, "stderr")
+            unit.mkdir()
+            wait_until(lambda: sum(ANEW in x for x in agent.stderr) == i, 5, agent.output)
+        m = agent.settle()
+        assert m.server_count() == 9
+        assert m.client_count() == 0
+        m.assert_conserved()
+
+
+def test_netns_of_another_name(netns_factory, redtap, tmp_path):
+    """A path that comes to stand for another namespace."""
+    first, second = netns_factory(), netns_factory()
+    for netns in (first, second):
+        netns.server("httpd.py", 8000)
+    name, other = tmp_path / "name", tmp_path / "other"
+    name.symlink_to(first.path)
+    agent = redtap("--netns", name, netns=None)
+    ask(first)
+    agent.wait_metrics(lambda m: m.server_count() == 3)
+    other.symlink_to(second.path)
+    other.rename(name)
+    agent.wait_line(ANEW, 5, "stderr")
+    ask(first, "/first")
+    ask(second, "/second")
+    agent.wait_metrics(lambda m: m.server_count(http_route="/second") == 3)
+    m = agent.settle()
+    assert m.server_count() == 6
+    m.assert_conserved()
+
+
+def test_netns_made_anew(netns_factory, redtap):
+    """Of the same name, and by chance of the same number."""
+    netns = netns_factory()
+    server = netns.server("httpd.py", 8000)
+    agent = redtap("--netns", netns.path, netns=None)
+    for i in (1, 2):
+        ask(netns)
+        agent.wait_metrics(lambda m: m.server_count() == 3 * i)
+        server.kill()
+        subprocess.run(["ip", "netns", "del", netns.name], check=True)
+        subprocess.run(["ip", "netns", "add", netns.name], check=True)
+        subprocess.run(["ip", "-n", netns.name, "link", "set", "lo", "up"], check=True)
+        wait_until(lambda: sum(ANEW in x for x in agent.stderr) == i, 5, agent.output)
+        server = netns.server("httpd.py", 8000)
+    ask(netns)
+    agent.wait_metrics(lambda m: m.server_count() == 9)
+    agent.settle().assert_conserved()
+
+
+def test_number_of_a_netns_that_is_gone(netns_factory, redtap):
+    """The kernel gives a namespace's number to the next one: a stranger, of whom nothing is read."""
+    netns = netns_factory()
+    server = netns.server("httpd.py", 8000)
+    idle = netns_factory()
+    agents = [redtap("--netns", x.path, netns=None) for x in (netns, idle)]
+    ask(netns)
+    agents[0].wait_metrics(lambda m: m.server_count() == 3)
+    server.kill()
+    numbers = {netns.inode, idle.inode}
+    for gone in (netns, idle):
+        subprocess.run(["ip", "netns", "del", gone.name], check=True)
+    for agent in agents:
+        agent.wait_line(GONE, 5, "stderr")
+    bytes_before = [agent.metrics().sum("redtap_socket_bytes_total") for agent in agents]
+    strangers = []
+    deadline = time.monotonic() + 20  # it lets go of a namespace some time after its end
+    while numbers and time.monotonic() < deadline:
+        strangers.append(netns_factory())
+        if strangers[-1].inode in numbers:
+            numbers.discard(strangers[-1].inode)
+            strangers[-1].server("httpd.py", 8000)
+            ask(strangers[-1], "/stranger")
+        elif len(strangers) > 50:
+            strangers.pop(0).close()
+    assert len(numbers) < len(agents), "the kernel gave none of the numbers away again"
+    time.sleep(1)
+    for agent, before in zip(agents, bytes_before):
+        m = agent.settle()
+        assert m.server_count(http_route="/stranger") == 0
+        assert m.sum("redtap_socket_bytes_total") == before
+
+
+def test_pid(netns, redtap):
+    """The end of the process that is looked at is said."""
+    server = netns.server("httpd.py", 8000)
+    other = netns.server("httpd.py", 8001)
+    agent = redtap("--pid", server.pid, "--pid", other.pid)
+    ask(netns)
+    server.kill()
+    agent.wait_line(f"--pid {server.pid}: the process has ended", 5, "stderr")
+    for _ in range(2):
+        load.curl(netns, "http://127.0.0.1:8001/")
+    m = agent.wait_metrics(lambda m: m.server_count() == 5)
+    assert sum("has ended" in x for x in agent.stderr) == 1
+    agent.settle().assert_conserved()
+
+
+def copied_server(path):
+    """httpd.py by an executable of its own: a script's is the interpreter."""
+    shutil.copy(os.path.realpath("/usr/bin/python3"), path)
+    return [path, "-I", "-u", SERVERS_DIR / "httpd.py"]
+
+
+def serve(netns, argv, port):
+    server = netns.popen([*argv, str(port)])
+    server.wait_line("ready", 10, "stdout")
+    return server
+
+
+def test_exe_renamed(netns, redtap, tmp_path):
+    """A program that ran by another name before, as deployments do that try the new one first."""
+    agent = redtap("--exe", "shop")
+    argv = copied_server(tmp_path / "shop.new")
+    serve(netns, argv, 8000)
+    ask(netns, "/new")
+    time.sleep(0.5)
+    (tmp_path / "shop.new").rename(tmp_path / "shop")
+    serve(netns, [tmp_path / "shop", *argv[1:]], 8001)
+    time.sleep(0.5)
+    for _ in range(3):
+        assert load.curl(netns, "http://127.0.0.1:8001/shop")["http_code"] == 200
+    agent.wait_metrics(lambda m: m.server_count(http_route="/shop") == 3)
+    assert agent.settle().server_count() == 3
+
+
+def test_exe_of_a_number_used_again(netns, redtap, tmp_path):
+    """A file gets the inode number of one that was removed."""
+    agent = redtap("--exe", "shop")
+    tool, shop = tmp_path / "tool", tmp_path / "shop"
+    for _ in range(20):
+        argv = copied_server(tool)
+        number = tool.stat().st_ino
+        server = serve(netns, argv, 8000)
+        ask(netns, "/tool", n=1)
+        server.kill()
+        tool.unlink()
+        copied_server(shop)
+        if shop.stat().st_ino == number:
+            break
+        shop.unlink()
+    else:
+        raise AssertionError("no inode number was used again")
+    serve(netns, [shop, *argv[1:]], 8001)
+    time.sleep(0.5)
+    for _ in range(3):
+        load.curl(netns, "http://127.0.0.1:8001/shop")
+    agent.wait_metrics(lambda m: m.server_count(http_route="/shop") == 3)
+    assert agent.settle().server_count() == 3
