@@ -20,8 +20,8 @@ static const struct {
 	{"php-fpm8.2", "php-fpm: pool www", "/", ""},
 	{"postgres", "postgres: walwriter", "/", ""},
 
-	{"python3.11", "python3|app.py", "/srv", "app"},
-	{"python3", "python3|-u|/srv/shop/app.py|--port|80", "/", "app"},
+	{"python3.11", "python3|api.py", "/srv/shop", "api"},
+	{"python3", "python3|-u|/srv/shop/api.py|--port|80", "/", "api"},
 	{"python3.11", "python3|-X|dev|-W|ignore|-Xfaulthandler|app.py", "/", "app"},
 	{"python3.11", "python3|-i|app.py", "/", "app"},
 	{"python3.11", "python3|-m|http.server|8000", "/", "http.server"},
@@ -90,7 +90,7 @@ static const struct {
 	{"node", "node|build", "/srv/shop", "shop"},
 	{"node", "node|build/index.js", "/srv/shop", "shop"},
 	/* PM2 */
-	{"node", "node /srv/shop/server.js", "/", "server"},
+	{"node", "node /srv/shop/api.js", "/", "api"},
 	{"node", "node /srv/shop/index.js", "/", "shop"},
 	{"node", "node says hello", "/", ""},
 	{"node", "node /srv/shop/server.js (worker 17)", "/", ""},
@@ -103,11 +103,11 @@ static const struct {
 	{"java", "java|-jar|shop-v2.1.war", "/", "shop"},
 	{"java", "java|-jar|shop-3-SNAPSHOT.jar", "/", "shop"},
 	{"java", "java|-jar|order-3scale.jar", "/", "order-3scale"},
-	{"java", "java|-cp|/opt/a.jar:/opt/b.jar|com.acme.Main|x", "/", "Main"},
+	{"java", "java|-cp|/opt/a.jar:/opt/b.jar|com.acme.Shop|x", "/", "Shop"},
 	{"java", "java|-classpath|a.jar|--add-opens|java.base/java.lang=ALL-UNNAMED|com.acme.Shop",
 	 "/", "Shop"},
-	{"java", "java|-p|mods|-m|com.acme/com.acme.Main", "/", "Main"},
-	{"java", "java|@args|com.acme.Main", "/", "Main"},
+	{"java", "java|-p|mods|-m|com.acme/com.acme.Shop", "/", "Shop"},
+	{"java", "java|@args|com.acme.Shop", "/", "Shop"},
 	{"java", "java|--source|17|Server.java", "/", "Server"},
 	{"java", "java|-cp|/app|org.springframework.boot.loader.launch.JarLauncher", "/", ""},
 	{"java", "java|-cp|x|org.apache.catalina.startup.Bootstrap|start", "/", ""},
@@ -177,7 +177,11 @@ static void test_commands(void **state)
 	for (size_t i = 0; i < RT_ARRAY_SIZE(commands); i++) {
 		char buf[1024], out[RT_SERVICE_MAX];
 		struct rt_slice args = zeros(commands[i].args, buf, '|');
-		bool ok = rt_service__from_args(commands[i].exe, args, commands[i].cwd, out);
+		struct rt_service_facts f = {.executable = commands[i].exe,
+					     .args = args,
+					     .unit = "",
+					     .cwd = commands[i].cwd};
+		bool ok = rt_service__from_args(&f, out);
 
 		print_message("%s: %s\n", commands[i].exe, commands[i].args);
 		assert_int_equal(ok, commands[i].name[0] != '\0');
@@ -191,13 +195,92 @@ static void test_rewritten(void **state)
 {
 	static const char title[64] = "gunicorn: worker [shop]";
 	static const char bare[64] = "myapp";
+	struct rt_service_facts f = {.executable = "python3.11",
+				     .args = {(const u8 *)title, 64},
+				     .unit = "",
+				     .cwd = "/"};
 	char out[RT_SERVICE_MAX];
 
-	assert_true(rt_service__from_args("python3.11", (struct rt_slice){(const u8 *)title, 64},
-					  "/", out));
+	assert_true(rt_service__from_args(&f, out));
 	assert_string_equal(out, "shop");
-	assert_false(
-		rt_service__from_args("node", (struct rt_slice){(const u8 *)bare, 64}, "/", out));
+	f.executable = "node";
+	f.args.p = (const u8 *)bare;
+	assert_false(rt_service__from_args(&f, out));
+}
+
+/* Names that every service's program has: of the unit "u" by that, else by a directory. */
+static const struct {
+	const char *exe, *args, *cwd, *with_unit, *without;
+} generics[] = {
+	{"python3.11", "python3|/usr/bin/uvicorn|main:app", "/srv/orders", "u", "orders"},
+	{"python3.11", "python3|/usr/bin/uvicorn|app.main:app", "/srv/orders", "u", "orders"},
+	{"python3.11", "python3|/usr/bin/uvicorn|src.main:app", "/app", "u", "src"},
+	{"python3.11", "python3|/usr/bin/uvicorn|main:app", "/app", "u", "main"},
+	{"python3.11", "python3|/usr/bin/uvicorn|main:app", "", "u", "main"},
+	{"python3.11", "python3|/usr/bin/uvicorn|shop.server:app", "/srv/x", "shop", "shop"},
+	{"python3.11", "python3|/usr/bin/gunicorn|wsgi:app", "/srv/orders", "u", "orders"},
+	{"python3.11", "python3|/usr/bin/gunicorn|config.wsgi:application", "/srv/orders", "u",
+	 "orders"},
+	{"python3.11", "gunicorn: worker [wsgi:app]", "/srv/orders", "u", "orders"},
+	{"python3.11", "python3|manage.py|runserver", "/srv/orders", "u", "orders"},
+	{"python3.11", "python3|/srv/orders/manage.py|runserver", "/", "u", "orders"},
+	{"python3.11", "python3|-m|app.main", "/srv/orders", "u", "orders"},
+	{"python3.11", "python3|-m|shop.main", "/srv/orders", "shop.main", "shop.main"},
+	{"python3.11", "python3|-m|http.server", "/srv/orders", "http.server", "http.server"},
+	{"python3.11", "python3|/home/ann/orders/__main__.py", "/", "u", "orders"},
+	{"node", "node|dist/main.js", "/srv/orders", "u", "orders"},
+	{"node", "node|/srv/orders/dist/main.js", "/", "u", "orders"},
+	{"node", "node|/opt/orders/releases/20240131120000/dist/main.js", "/", "u", "orders"},
+	{"node", "node|/app/main.js", "/srv/orders", "u", "orders"},
+	{"node", "node|/app/main.js", "/", "u", "main"},
+	{"node", "node|/usr/src/app/index.js", "/", "u", "node"},
+	{"node", "node|bin/www", "/srv/orders", "u", "orders"},
+	{"node", "node|app", "/srv/orders", "u", "orders"},
+	{"node", "node|.", "/srv/orders", "u", "orders"},
+	{"node", "node|build", "/srv/orders", "u", "orders"},
+	{"node", "node|/srv/orders/", "/", "orders", "orders"},
+	{"node", "node|index.js", "/srv/orders", "u", "orders"},
+	{"node", "node /srv/orders/server.js", "/", "u", "orders"},
+	{"node", "node|pay.js", "/srv/orders", "pay", "pay"},
+	{"java", "java|-jar|/app.jar", "/", "u", "app"},
+	{"java", "java|-jar|/srv/orders/target/app-1.0.jar", "/", "u", "orders"},
+	{"java", "java|-jar|/opt/jetty/start.jar", "/", "u", "jetty"},
+	{"java", "java|-jar|quarkus-app/quarkus-run.jar", "/srv/orders", "u", "orders"},
+	{"java", "java|-cp|x|com.acme.orders.Main", "/srv/x", "u", "orders"},
+	{"java", "java|-cp|x|com.acme.orders.app.ApplicationKt", "/", "u", "orders"},
+	{"java", "java|-m|mod/com.acme.orders.Main", "/", "u", "orders"},
+	{"java", "java|-cp|x|Main", "/srv/orders", "u", "orders"},
+	{"java", "java|-cp|x|Main", "/", "u", "Main"},
+	{"java", "java|-cp|x|io.ktor.server.netty.EngineMain", "/srv/orders", "u", "orders"},
+	{"java", "java|-cp|x|io.ktor.server.netty.EngineMain", "/", "u", "EngineMain"},
+	{"java", "java|-cp|x|play.core.server.ProdServerStart", "/srv/orders", "u", "orders"},
+	{"java", "java|-cp|x|com.acme.orders.Launcher", "/", "u", "orders"},
+	{"java", "java|/srv/orders/Server.java", "/", "u", "orders"},
+	{"ruby", "ruby|bin/rails|server", "/srv/orders", "u", "orders"},
+	{"ruby", "ruby|/usr/bin/bundle|exec|rails|s", "/srv/orders", "u", "orders"},
+	{"php8.2", "php|artisan|serve", "/srv/orders", "u", "orders"},
+	{"php8.2", "php|bin/console", "/var/www/orders", "u", "orders"},
+	{"perl", "perl|/usr/bin/plackup|app.psgi", "/srv/orders", "u", "orders"},
+	{"dotnet", "dotnet|/srv/orders/bin/App.dll", "/", "u", "orders"},
+};
+
+static void test_generic(void **state)
+{
+	for (size_t i = 0; i < RT_ARRAY_SIZE(generics); i++) {
+		char buf[1024];
+		struct rt_service_facts f = {.executable = generics[i].exe,
+					     .args = zeros(generics[i].args, buf, '|'),
+					     .unit = "u",
+					     .cwd = generics[i].cwd};
+		struct rt_service_name name;
+
+		print_message("%s in %s\n", generics[i].args, generics[i].cwd);
+		rt_service__name(&f, &name);
+		assert_string_equal(name.name, generics[i].with_unit);
+		f.unit = "";
+		rt_service__name(&f, &name);
+		assert_string_equal(name.name, generics[i].without);
+	}
 }
 
 #define LONG8	"aaaaaaaa"
@@ -259,7 +342,7 @@ static void test_order(void **state)
 	char args_buf[64], env_buf[128];
 	struct rt_service_facts f = {
 		.executable = "python3",
-		.args = zeros("python3|app.py", args_buf, '|'),
+		.args = zeros("python3|api.py", args_buf, '|'),
 		.env = zeros("OTEL_SERVICE_NAME=a|OTEL_RESOURCE_ATTRIBUTES=service.name=b", env_buf,
 			     '|'),
 		.unit = "u",
@@ -274,7 +357,7 @@ static void test_order(void **state)
 	assert_string_equal(name.name, "b");
 	f.env.len = 0;
 	rt_service__name(&f, &name);
-	assert_string_equal(name.name, "app");
+	assert_string_equal(name.name, "api");
 	f.args.len = 0;
 	rt_service__name(&f, &name);
 	assert_string_equal(name.name, "u");
@@ -304,8 +387,12 @@ static void test_hostile(void **state)
 		}
 		x = x * 1664525 + 1013904223;
 		block = realloc(block, len ? len : 1);
-		rt_service__from_args(exes[(x >> 16) % RT_ARRAY_SIZE(exes)],
-				      (struct rt_slice){(const u8 *)block, len}, "/a/b", out);
+		struct rt_service_facts f = {.executable = exes[(x >> 16) % RT_ARRAY_SIZE(exes)],
+					     .args = {(const u8 *)block, len},
+					     .unit = "",
+					     .cwd = "/a/b"};
+
+		rt_service__from_args(&f, out);
 		assert_true(memchr(out, '\0', sizeof(out)) != NULL);
 		free(block);
 	}
@@ -315,8 +402,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_commands), cmocka_unit_test(test_rewritten),
-		cmocka_unit_test(test_envs),	 cmocka_unit_test(test_order),
-		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_generic),	 cmocka_unit_test(test_envs),
+		cmocka_unit_test(test_order),	 cmocka_unit_test(test_hostile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -145,13 +145,21 @@ static const struct launcher {
 
 static const char extensions[] = " py pyc pyz pyw js mjs cjs ts mts cts jsx tsx rb ru php phar pl "
 				 "psgi sh bash zsh lua R jar war dll java ";
-/* Last parts of a module that say what it is, not whose. */
-static const char generic_modules[] = " wsgi asgi main app application __main__ ";
-/* Classes and jars that start any program, and are in none's name. */
-static const char generic_starters[] = " JarLauncher WarLauncher PropertiesLauncher Bootstrap "
-				       "quarkus-run jboss-modules start ";
-/* Directories that hold the script of many a service: their parent has the name. */
-static const char generic_dirs[] = " dist build src lib out bin ";
+/* Scripts, modules, jars and classes that say what they are, not whose: frameworks and their
+ * templates call them so, in every service. */
+static const char generic_names[] =
+	" main app application server wsgi asgi manage rails artisan console start run www config "
+	"Main MainKt App AppKt Application ApplicationKt Server Launcher EngineMain "
+	"ProdServerStart ";
+/* The same, and of such a kind that not even for want of another they are a service's name. */
+static const char nameless[] = " index __main__ JarLauncher WarLauncher PropertiesLauncher "
+			       "Bootstrap quarkus-run jboss-modules ";
+/* Directories that hold the program of many a service: their parent has the name. */
+static const char generic_dirs[] =
+	" dist build src lib out bin target public app quarkus-app current releases code workspace "
+	"deployments usr local opt srv tmp home root var www html ";
+/* Packages of generic classes that are a framework's, not the application's. */
+static const char *const frameworks[] = {"io.ktor.", "io.vertx.", "play."};
 
 struct argv {
 	const char *v[ARGS_MAX];
@@ -230,7 +238,14 @@ static size_t without_extension(const char *base, size_t len)
 	return len;
 }
 
-/* The name of a directory: `path` against `cwd`, "." and ".." resolved. */
+/* Also "20240131120000": a release is no service of its own. */
+static bool is_generic_dir(const char *name, size_t len)
+{
+	return in_list(generic_dirs, name, len) || strspn(name, "0123456789") >= len;
+}
+
+/* The name of a directory: `path` against `cwd`, "." and ".." resolved; of one that is generic, its
+ * parent's. */
 static bool name_of_dir(const char *path, size_t len, const char *cwd, char *out)
 {
 	struct rt_slice part[64];
@@ -252,12 +267,30 @@ static bool name_of_dir(const char *path, size_t len, const char *cwd, char *out
 				part[n++] = s;
 		}
 	}
-	while (n && in_list(generic_dirs, (const char *)part[n - 1].p, part[n - 1].len))
+	while (n && is_generic_dir((const char *)part[n - 1].p, part[n - 1].len))
 		n--;
 	return n && put(out, (const char *)part[n - 1].p, part[n - 1].len);
 }
 
-static bool name_of_script(const char *path, const char *cwd, char *out)
+/* Of a program whose own name says nothing: the unit, its directory, the one that it runs in. */
+static bool name_of_place(const struct rt_service_facts *f, const char *path, size_t len, char *out)
+{
+	return put(out, f->unit, strlen(f->unit)) || name_of_dir(path, len, f->cwd, out) ||
+	       name_of_dir("", 0, f->cwd, out);
+}
+
+/* The program's own name, where it says something; `dir` is the path of its directory. */
+static bool own_name(const struct rt_service_facts *f, const char *name, size_t len,
+		     const char *dir, size_t dir_len, char *out)
+{
+	bool none = in_list(nameless, name, len);
+
+	if ((none || in_list(generic_names, name, len)) && name_of_place(f, dir, dir_len, out))
+		return true;
+	return !none && put(out, name, len);
+}
+
+static bool name_of_script(const char *path, const struct rt_service_facts *f, char *out)
 {
 	const char *slash = strrchr(path, '/');
 	const char *base = slash ? slash + 1 : path;
@@ -266,19 +299,18 @@ static bool name_of_script(const char *path, const char *cwd, char *out)
 	/* Read from a descriptor: there is no name. */
 	if (strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0)
 		return false;
-	if (!len || strcmp(base, ".") == 0 || strcmp(base, "..") == 0)
-		return name_of_dir(path, strlen(path), cwd, out);
+	if (!len)
+		return name_of_dir(path, strlen(path), f->cwd, out);
+	if (strcmp(base, ".") == 0 || strcmp(base, "..") == 0)
+		return name_of_place(f, path, strlen(path), out);
 	/* `node build`: a directory of the program. */
-	if (in_list(generic_dirs, base, len))
-		return name_of_dir(path, strlen(path), cwd, out);
-	len = without_extension(base, len);
-	if (in_list(" index __main__ ", base, len))
-		return name_of_dir(path, (size_t)(base - path), cwd, out);
-	return put(out, base, len);
+	if (in_list(generic_dirs, base, len) && !in_list(generic_names, base, len))
+		return name_of_place(f, path, strlen(path), out);
+	return own_name(f, base, without_extension(base, len), path, (size_t)(base - path), out);
 }
 
 /* "shop-1.2.3.jar", "shop-1.0-SNAPSHOT.jar" -> "shop"; "service-3scale" stays. */
-static bool name_of_jar(const char *path, char *out)
+static bool name_of_jar(const char *path, const struct rt_service_facts *f, char *out)
 {
 	const char *slash = strrchr(path, '/');
 	const char *base = slash ? slash + 1 : path;
@@ -301,34 +333,74 @@ static bool name_of_jar(const char *path, char *out)
 			break;
 		}
 	}
-	return !in_list(generic_starters, base, len) && put(out, base, len);
+	return own_name(f, base, len, path, (size_t)(base - path), out);
 }
 
-/* "com.acme.Main", "mod/com.acme.Main", "Main.java" -> "Main". */
-static bool name_of_class(const char *name, char *out)
+static bool is_generic(const char *name, size_t len)
+{
+	return in_list(generic_names, name, len) || in_list(nameless, name, len) ||
+	       is_generic_dir(name, len);
+}
+
+/* The last part of a dotted name that is not generic; empty when there is none. */
+static struct rt_slice telling_part(const char *name, size_t len)
+{
+	while (len) {
+		const char *dot = memrchr(name, '.', len);
+		const char *part = dot ? dot + 1 : name;
+		size_t n = (size_t)(name + len - part);
+
+		if (!is_generic(part, n))
+			return (struct rt_slice){(const u8 *)part, (u32)n};
+		len -= dot ? n + 1 : n;
+	}
+	return (struct rt_slice){0};
+}
+
+/* "com.acme.Shop", "mod/com.acme.Shop" -> "Shop"; "com.acme.orders.Main" -> "orders". */
+static bool name_of_class(const char *name, const struct rt_service_facts *f, char *out)
 {
 	const char *slash = strrchr(name, '/');
 	const char *base = slash ? slash + 1 : name;
-	size_t len = without_extension(base, strlen(base));
-	const char *dot = memrchr(base, '.', len);
+	const char *dot = strrchr(base, '.');
+	const char *class = dot && dot[1] ? dot + 1 : base;
+	size_t len = strlen(class);
+	struct rt_slice part = telling_part(base, (size_t)(class - base));
+	bool generic = in_list(generic_names, class, len);
 
-	if (dot && dot + 1 < base + len) {
-		len = (size_t)(base + len - dot - 1);
-		base = dot + 1;
-	}
-	return !in_list(generic_starters, base, len) && put(out, base, len);
+	/* a source, run at once */
+	if (strcmp(class, "java") == 0)
+		return name_of_script(name, f, out);
+	for (size_t i = 0; i < RT_ARRAY_SIZE(frameworks); i++)
+		generic = generic && strncmp(base, frameworks[i], strlen(frameworks[i])) != 0;
+	if (generic && !f->unit[0] && part.len)
+		return put(out, (const char *)part.p, part.len);
+	return own_name(f, class, len, "", 0, out);
+}
+
+/* A module's own name; of `app.main` no part says anything. */
+static bool name_of_dotted(const char *name, size_t len, const struct rt_service_facts *f,
+			   char *out)
+{
+	if (!telling_part(name, len).len && name_of_place(f, "", 0, out))
+		return true;
+	return put(out, name, len);
 }
 
 /* "shop.wsgi:application" -> "shop"; "app:create()" -> "app". */
-static bool name_of_module(const char *text, char *out)
+static bool name_of_module(const char *text, const struct rt_service_facts *f, char *out)
 {
 	size_t len = strcspn(text, ":");
 	const char *dot;
 
-	while ((dot = memrchr(text, '.', len)) && dot > text &&
-	       in_list(generic_modules, dot + 1, (size_t)(text + len - dot - 1)))
+	while ((dot = memrchr(text, '.', len)) && dot > text) {
+		size_t n = (size_t)(text + len - dot - 1);
+
+		if (!in_list(generic_names, dot + 1, n) && !in_list(nameless, dot + 1, n))
+			break;
 		len = (size_t)(dot - text);
-	return put(out, text, len);
+	}
+	return name_of_dotted(text, len, f, out);
 }
 
 static size_t identifier_len(const char *s, bool dots)
@@ -354,35 +426,37 @@ static bool is_module_object(const char *s)
 	return n && (s[n] == '\0' || s[n] == '(');
 }
 
-static bool name_of_app(const struct argv *a, int first, char *out)
+static bool name_of_app(const struct argv *a, int first, const struct rt_service_facts *f,
+			char *out)
 {
 	const char *last = a->n > first ? a->v[a->n - 1] : NULL;
 
 	for (int i = first; i < a->n; i++)
 		if (is_module_object(a->v[i]))
-			return name_of_module(a->v[i], out);
+			return name_of_module(a->v[i], f, out);
 	/* `gunicorn shop.wsgi`: a bare module, where it cannot be an option's value. */
 	if (last && identifier_len(last, true) == strlen(last) &&
 	    (a->n - 1 == first || a->v[a->n - 2][0] != '-' || strchr(a->v[a->n - 2], '=')))
-		return name_of_module(last, out);
+		return name_of_module(last, f, out);
 	return false;
 }
 
-static bool name_of_option(const struct argv *a, int first, const char *words, char *out)
+static bool name_of_option(const struct argv *a, int first, const char *words,
+			   const struct rt_service_facts *f, char *out)
 {
 	for (int i = first; i < a->n; i++) {
 		const char *eq = strchr(a->v[i], '=');
 
 		if (eq && in_list(words, a->v[i], (size_t)(eq - a->v[i])))
-			return name_of_module(eq + 1, out);
+			return name_of_module(eq + 1, f, out);
 		if (i + 1 < a->n && in_list(words, a->v[i], strlen(a->v[i])))
-			return name_of_module(a->v[i + 1], out);
+			return name_of_module(a->v[i + 1], f, out);
 	}
 	return false;
 }
 
-static bool name_of_next(const struct argv *a, int first, const char *skip, const char *cwd,
-			 char *out)
+static bool name_of_next(const struct argv *a, int first, const char *skip,
+			 const struct rt_service_facts *f, char *out)
 {
 	const char *pick = NULL;
 
@@ -393,29 +467,29 @@ static bool name_of_next(const struct argv *a, int first, const char *skip, cons
 		if (arg[0] == '-' || in_list(skip, arg, len))
 			continue;
 		if (without_extension(arg, len) < len)
-			return name_of_script(arg, cwd, out);
+			return name_of_script(arg, f, out);
 		if (!pick && (i == first || a->v[i - 1][0] != '-'))
 			pick = arg;
 	}
-	return pick && name_of_script(pick, cwd, out);
+	return pick && name_of_script(pick, f, out);
 }
 
 /* `name` is the script's or module's; the arguments behind it start at `first`. */
-static bool name_by_launcher(const char *name, const struct argv *a, int first, const char *cwd,
-			     char *out)
+static bool name_by_launcher(const char *name, size_t len, const struct argv *a, int first,
+			     const struct rt_service_facts *f, char *out)
 {
 	for (size_t i = 0; i < RT_ARRAY_SIZE(launchers); i++) {
 		const struct launcher *l = &launchers[i];
 
-		if (strcmp(l->name, name) != 0)
+		if (strlen(l->name) != len || memcmp(l->name, name, len) != 0)
 			continue;
 		switch (l->kind) {
 		case LAUNCH_APP:
-			return name_of_app(a, first, out);
+			return name_of_app(a, first, f, out);
 		case LAUNCH_OPTION:
-			return name_of_option(a, first, l->words, out);
+			return name_of_option(a, first, l->words, f, out);
 		case LAUNCH_NEXT:
-			return name_of_next(a, first, l->words, cwd, out);
+			return name_of_next(a, first, l->words, f, out);
 		}
 	}
 	return false;
@@ -424,7 +498,8 @@ static bool name_by_launcher(const char *name, const struct argv *a, int first, 
 /* "gunicorn: worker [shop.wsgi:app]": the application's name in a rewritten
  * command line, one word with spaces in it; "worker[0]" is none. "node /srv/shop.js" (PM2) is a
  * command line in one word. */
-static bool name_of_title(const struct interp *it, const char *title, const char *cwd, char *out)
+static bool name_of_title(const struct interp *it, const char *title,
+			  const struct rt_service_facts *f, char *out)
 {
 	size_t len = strlen(title);
 	const char *open = strrchr(title, '[');
@@ -433,11 +508,11 @@ static bool name_of_title(const struct interp *it, const char *title, const char
 
 	if (title[first + 1] == '/' && !strchr(title + first + 1, ' ') &&
 	    in_list(it->names, title, first))
-		return name_of_script(title + first + 1, cwd, out);
+		return name_of_script(title + first + 1, f, out);
 	if (!open || open == title || open[-1] != ' ' || title[len - 1] != ']' || strchr(open, ' '))
 		return false;
 	snprintf(app, sizeof(app), "%.*s", (int)(title + len - 1 - (open + 1)), open + 1);
-	return name_of_module(app, out);
+	return name_of_module(app, f, out);
 }
 
 enum what { WHAT_NONE, WHAT_SCRIPT, WHAT_MODULE, WHAT_CLASS, WHAT_JAR };
@@ -531,39 +606,45 @@ bool rt_service__is_spawned(struct rt_slice args)
 	return args.len && memmem(args.p, args.len, mark, sizeof(mark) - 1);
 }
 
-bool rt_service__from_args(const char *executable, struct rt_slice args, const char *cwd, char *out)
+bool rt_service__from_args(const struct rt_service_facts *f, char *out)
 {
-	const struct interp *it = interp_find(executable);
-	const char *program = NULL;
-	char name[RT_SERVICE_MAX];
+	const struct interp *it = interp_find(f->executable);
+	const char *program = NULL, *base;
 	struct argv a;
+	size_t len;
 	int next = 0;
+	enum what what;
 
 	out[0] = '\0';
 	if (!it)
 		return false;
-	argv_split(&a, args);
+	argv_split(&a, f->args);
 	if (a.n == 1 && strchr(a.v[0], ' '))
-		return name_of_title(it, a.v[0], cwd, out);
-	switch (find_program(it, &a, &program, &next)) {
-	case WHAT_NONE:
+		return name_of_title(it, a.v[0], f, out);
+	what = find_program(it, &a, &program, &next);
+	if (what == WHAT_NONE)
 		return false;
+	len = strlen(program);
+	switch (what) {
+	case WHAT_NONE:
+		break;
 	case WHAT_JAR:
-		return name_of_jar(program, out);
+		return name_of_jar(program, f, out);
 	case WHAT_CLASS:
-		return name_of_class(program, out);
+		return name_of_class(program, f, out);
 	case WHAT_MODULE:
-		snprintf(name, sizeof(name), "%s", program);
-		if (name_by_launcher(name, &a, next, cwd, out))
+		if (name_by_launcher(program, len, &a, next, f, out))
 			return true;
 		/* `-m shop.__main__` is `-m shop`; other parts of the name stay. */
-		if (strlen(name) > 9 && strcmp(name + strlen(name) - 9, ".__main__") == 0)
-			name[strlen(name) - 9] = '\0';
-		return put(out, name, strlen(name));
+		if (len > 9 && strcmp(program + len - 9, ".__main__") == 0)
+			len -= 9;
+		return name_of_dotted(program, len, f, out);
 	case WHAT_SCRIPT:
-		if (!name_of_script(program, cwd, name))
-			return false;
-		return name_by_launcher(name, &a, next, cwd, out) || put(out, name, strlen(name));
+		base = memrchr(program, '/', len);
+		base = base ? base + 1 : program;
+		return name_by_launcher(base, without_extension(base, strlen(base)), &a, next, f,
+					out) ||
+		       name_of_script(program, f, out);
 	}
 	return false;
 }

@@ -2,8 +2,8 @@
 /*
  * The service name of a process, in order of how much its operator meant it:
  * OTEL_SERVICE_NAME, service.name in OTEL_RESOURCE_ATTRIBUTES, the script or
- * jar of an interpreter (interp.c), the systemd unit, the executable. Called
- * by meta.c once per process.
+ * jar of an interpreter (interp.c; a generic one names less than the unit), the
+ * systemd unit, the executable. Called by meta.c once per process.
  *
  * Resource attributes: opentelemetry.io/docs/specs/otel/resource/sdk/
  * ("key1=value1,key2=value2", percent-encoded; any error voids the whole
@@ -144,7 +144,7 @@ void rt_service__name(const struct rt_service_facts *facts, struct rt_service_na
 	rt_service__resource_attribute(facts->env, "service.namespace", ret->service_namespace);
 	if (rt_service__from_env(facts->env, "OTEL_SERVICE_NAME", ret->name) ||
 	    rt_service__resource_attribute(facts->env, "service.name", ret->name) ||
-	    rt_service__from_args(facts->executable, facts->args, facts->cwd, ret->name) ||
+	    rt_service__from_args(facts, ret->name) ||
 	    put_name(ret->name, rt_slice_str(facts->unit)) ||
 	    put_name(ret->name, rt_slice_str(facts->executable)))
 		return;

@@ -36,7 +36,7 @@ bool rt_service__resource_attribute(struct rt_slice env, const char *key, char *
 /* A worker that Python's multiprocessing started: its command line names the
  * machinery, its parent's the program. */
 bool rt_service__is_spawned(struct rt_slice args);
-bool rt_service__from_args(const char *executable, struct rt_slice args, const char *cwd,
-			   char *out);
+/* What an interpreter runs; the unit or a directory where that has a name such as "main". */
+bool rt_service__from_args(const struct rt_service_facts *facts, char *out);
 
 #endif /* REDTAP_META_SERVICE_H */
