@@ -103,6 +103,50 @@ static void test_files(void **state)
 	}
 }
 
+static const struct {
+	const char *unit, *naming;
+} units[] = {
+	{"", ""},
+	{"nginx", "nginx"},
+	{"web@1", "web@1"},
+	{"web@", "web@"},
+	{"postgresql@15-main", "postgresql@15-main"},
+	{"web@1-2", "web@1-2"},
+	{"web@eu-1-2-3", "web@eu-1-2-3"},
+	{"web@1-dead-beef", "web@1-dead-beef"},
+	{"web@8080-a:b-c", "web@8080-a:b-c"},
+	/* a connection: of IPv4, IPv6, a Unix socket, with a cookie, without credentials */
+	{"hello@0-127.0.0.1:8000-127.0.0.1:50123", "hello"},
+	{"hello@12-::1:8000-fe80::a1:50123", "hello"},
+	{"hello@0-fe80::a1:8000-fe80::b2:50123", "hello"},
+	{"hello@3-1234-1000", "hello"},
+	{"hello@3-77-1234_99-0", "hello"},
+	{"hello@3-77-10.0.0.1:80-10.0.0.2:50123", "hello"},
+	{"hello@3-unknown", "hello"},
+	/* systemd-run */
+	{"run-u17", ""},
+	{"run-r0123456789abcdef0123456789abcdef", ""},
+	{"run-p1234-i5678", ""},
+	{"run-p1234", ""},
+	{"run-u", "run-u"},
+	{"run-", "run-"},
+	{"run-u17a", "run-u17a"},
+	{"run-prod", "run-prod"},
+	{"run-reports", "run-reports"},
+	{"run-p12-x", "run-p12-x"},
+};
+
+static void test_naming_unit(void **state)
+{
+	for (size_t i = 0; i < RT_ARRAY_SIZE(units); i++) {
+		char name[RT_UNIT_MAX];
+
+		print_message("%s\n", units[i].unit);
+		rt_cgroup__naming_unit(units[i].unit, name);
+		assert_string_equal(name, units[i].naming);
+	}
+}
+
 /* A unit name of any length stays inside its field. */
 static void test_long(void **state)
 {
@@ -124,6 +168,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_naming_unit),
 		cmocka_unit_test(test_long),
 	};
 

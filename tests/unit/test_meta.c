@@ -424,6 +424,25 @@ static void test_exit_and_expire(void **state)
 	rt_meta__free(m);
 }
 
+/* One service, whatever the connection; rules see the unit itself. */
+static void test_connections(void **state)
+{
+	struct rt_service_rule rule = {.name = T("ruled"), .unit = T("hello@1-*")};
+	struct rt_config cfg = {0}, cfg2 = {.services = &rule, .nr_services = 1};
+	struct rt_meta *m = meta_new(&cfg);
+
+	PUT(60, "cgroup", "0::/system.slice/hello@0-127.0.0.1:80-127.0.0.1:50123.service\n");
+	put_stat(60, SECOND);
+	PUT(61, "cgroup", "0::/system.slice/hello@1-127.0.0.1:80-127.0.0.1:50124.service\n");
+	put_stat(61, SECOND);
+	assert_string_equal(rt_meta__lookup(m, 60, NULL, 0)->service, "hello");
+	assert_string_equal(rt_meta__lookup(m, 61, NULL, 0)->service, "hello");
+	rt_meta__reload(m, &cfg2);
+	assert_string_equal(rt_meta__lookup(m, 60, NULL, 0)->service, "hello");
+	assert_string_equal(rt_meta__lookup(m, 61, NULL, 0)->service, "ruled");
+	rt_meta__free(m);
+}
+
 static void test_rules(void **state)
 {
 	struct rt_service_rule rules[] = {
@@ -610,6 +629,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_long_cmdline, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reuse, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_exit_and_expire, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_connections, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rules, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rules_that_are_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_spawned, setup, teardown),

@@ -93,6 +93,55 @@ static void unescape_unit(struct rt_slice s, char *out, size_t size)
 	out[n] = '\0';
 }
 
+/* The instance of a unit that serves one connection of a socket with Accept=yes: its number, then
+ * addresses and ports of both sides, or a Unix socket's peer: "4-127.0.0.1:80-127.0.0.1:5012",
+ * "4-1234-0", "4-77-1234_99-0" (258 and later: with the socket's cookie), "4-unknown". Not
+ * "15-main", "1-2". */
+static bool is_connection(const char *instance)
+{
+	static const char digits[] = "0123456789";
+	const char *rest = instance + strspn(instance, digits);
+	const char *other, *port;
+
+	if (rest == instance || *rest++ != '-')
+		return false;
+	other = rest + strspn(rest, "0123456789-_");
+	if (!*other)
+		return strchr(rest, '-');
+	port = strrchr(rest, ':');
+	if (!port || !port[1] || port[1 + strspn(port + 1, digits)])
+		return strcmp(other, "unknown") == 0;
+	return strchr(rest, '-') && !rest[strspn(rest, "0123456789abcdef.:-")];
+}
+
+/* What systemd-run calls a unit that nobody named: "run-u17", "run-r" and 128 bits in hex,
+ * "run-p1234-i5678". */
+static bool is_made_up(const char *unit)
+{
+	static const char digits[] = "0123456789", hex[] = "0123456789abcdef";
+	const char *rest = unit + 5;
+
+	if (strncmp(unit, "run-", 4) != 0 || !unit[4] || !strchr("urp", unit[4]) || !*rest)
+		return false;
+	if (unit[4] == 'r')
+		return rest[strspn(rest, hex)] == '\0';
+	rest += strspn(rest, digits);
+	if (unit[4] == 'p' && rest > unit + 5 && strncmp(rest, "-i", 2) == 0)
+		rest += 2 + strspn(rest + 2, hex);
+	return rest > unit + 5 && *rest == '\0';
+}
+
+void rt_cgroup__naming_unit(const char *unit, char ret[RT_UNIT_MAX])
+{
+	const char *at = strchr(unit, '@');
+	size_t len = at && is_connection(at + 1) ? (size_t)(at - unit) : strlen(unit);
+
+	if (is_made_up(unit))
+		len = 0;
+	memcpy(ret, unit, len);
+	ret[len] = '\0';
+}
+
 void rt_cgroup__parse_path(const char *path, struct rt_cgroup *ret)
 {
 	const char *p = path;

@@ -324,10 +324,11 @@ static void make_room(struct rt_meta *m)
  * unknown, and the next lookup tries again. */
 static struct entry *add(struct rt_meta *m, const struct facts *f)
 {
+	char unit[RT_UNIT_MAX];
 	struct rt_service_facts sf = {.executable = f->executable,
 				      .args = f->name_args.len ? f->name_args : f->args,
 				      .env = f->env,
-				      .unit = f->cgroup.unit,
+				      .unit = unit,
 				      .cwd = f->cwd};
 	struct entry *e = find(m, f->pid);
 	struct rt_service_name name;
@@ -337,6 +338,7 @@ static struct entry *add(struct rt_meta *m, const struct facts *f)
 	if (e)
 		drop(m, e);
 	make_room(m);
+	rt_cgroup__naming_unit(f->cgroup.unit, unit);
 	rt_service__name(&sf, &name);
 	e = calloc(1, sizeof(*e));
 	if (!e)

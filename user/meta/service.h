@@ -16,7 +16,7 @@ struct rt_service_facts {
 	const char *executable; /* base name, "python3.11" */
 	struct rt_slice args;	/* NUL-separated, as in /proc/PID/cmdline */
 	struct rt_slice env;	/* NUL-separated, as in /proc/PID/environ */
-	const char *unit;	/* "" none */
+	const char *unit;	/* that names it (rt_cgroup__naming_unit()); "" none */
 	const char *cwd;	/* "" unknown */
 };
 
