@@ -134,6 +134,26 @@ static const struct {
 	{"run-prod", "run-prod"},
 	{"run-reports", "run-reports"},
 	{"run-p12-x", "run-p12-x"},
+	/* what runs others' programs */
+	{"supervisor", ""},
+	{"supervisord", ""},
+	{"gitlab-runsvdir", ""},
+	{"runsvdir", ""},
+	{"runit", ""},
+	{"cron", ""},
+	{"crond", ""},
+	{"atd", ""},
+	{"ssh", ""},
+	{"sshd", ""},
+	{"sshd@3-10.0.0.1:22-10.0.0.2:50123", ""},
+	{"systemd-nspawn@web", ""},
+	{"docker", ""},
+	{"containerd", ""},
+	{"podman", ""},
+	{"pm2-deploy", ""},
+	{"supervisor-ui", "supervisor-ui"},
+	{"docker-registry", "docker-registry"},
+	{"cro", "cro"},
 };
 
 static void test_naming_unit(void **state)

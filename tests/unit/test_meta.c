@@ -443,6 +443,30 @@ static void test_connections(void **state)
 	rt_meta__free(m);
 }
 
+/* What a supervisor runs has its own name, as has the supervisor. */
+static void test_supervised(void **state)
+{
+	struct rt_service_rule rule = {.name = T("ruled"), .unit = T("supervisor")};
+	struct rt_config cfg = {0}, cfg2 = {.services = &rule, .nr_services = 1};
+	struct rt_meta *m = meta_new(&cfg);
+
+	PUT(65, "cgroup", "0::/system.slice/supervisor.service\n");
+	put_stat(65, SECOND);
+	put_link(65, "exe", "/srv/bin/orders");
+	PUT(66, "cgroup", "0::/system.slice/ssh.service\n");
+	put_stat(66, SECOND);
+	put_link(66, "exe", "/usr/sbin/sshd");
+	PUT(67, "cgroup", "0::/machine.slice/systemd-nspawn@web.service/payload\n");
+	put_stat(67, SECOND);
+	put_link(67, "exe", "/usr/sbin/nginx");
+	assert_string_equal(rt_meta__lookup(m, 65, NULL, 0)->service, "orders");
+	assert_string_equal(rt_meta__lookup(m, 66, NULL, 0)->service, "sshd");
+	assert_string_equal(rt_meta__lookup(m, 67, NULL, 0)->service, "nginx");
+	rt_meta__reload(m, &cfg2);
+	assert_string_equal(rt_meta__lookup(m, 65, NULL, 0)->service, "ruled");
+	rt_meta__free(m);
+}
+
 static void test_rules(void **state)
 {
 	struct rt_service_rule rules[] = {
@@ -630,6 +654,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_reuse, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_exit_and_expire, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_connections, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_supervised, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rules, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rules_that_are_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_spawned, setup, teardown),

@@ -131,12 +131,32 @@ static bool is_made_up(const char *unit)
 	return rest > unit + 5 && *rest == '\0';
 }
 
+/* Units that run others' programs: supervisors, logins, what runs at a time, container engines. */
+static bool is_host(const char *unit, size_t len)
+{
+	static const char *const hosts[] = {
+		"supervisor", "supervisord", "runit",	   "runsvdir",	    "gitlab-runsvdir",
+		"svscan",     "circus",	     "circusd",	   "monit",	    "cron",
+		"crond",      "anacron",     "atd",	   "ssh",	    "sshd",
+		"dropbear",   "docker",	     "containerd", "podman",	    "crio",
+		"lxc",	      "lxd",	     "incus",	   "systemd-nspawn"};
+
+	/* One for each user. */
+	if (strncmp(unit, "pm2-", 4) == 0)
+		return true;
+	for (size_t i = 0; i < RT_ARRAY_SIZE(hosts); i++)
+		if (strlen(hosts[i]) == len && memcmp(hosts[i], unit, len) == 0)
+			return true;
+	return false;
+}
+
 void rt_cgroup__naming_unit(const char *unit, char ret[RT_UNIT_MAX])
 {
 	const char *at = strchr(unit, '@');
-	size_t len = at && is_connection(at + 1) ? (size_t)(at - unit) : strlen(unit);
+	size_t template = at ? (size_t)(at - unit) : strlen(unit);
+	size_t len = at && is_connection(at + 1) ? template : strlen(unit);
 
-	if (is_made_up(unit))
+	if (is_made_up(unit) || is_host(unit, template))
 		len = 0;
 	memcpy(ret, unit, len);
 	ret[len] = '\0';

@@ -23,7 +23,7 @@ void rt_cgroup__parse_path(const char *path, struct rt_cgroup *ret);
 bool rt_cgroup__parse(const char *text, struct rt_cgroup *ret);
 
 /* What of rt_cgroup's unit names a service: an instance is left out that is one connection's, and
- * a unit whose name was made up is none (""). */
+ * a unit whose name was made up or that runs others' programs is none (""). */
 void rt_cgroup__naming_unit(const char *unit, char ret[RT_UNIT_MAX]);
 
 #endif /* REDTAP_META_CGROUP_H */
