@@ -149,11 +149,13 @@ static const char extensions[] = " py pyc pyz pyw js mjs cjs ts mts cts jsx tsx 
  * templates call them so, in every service. */
 static const char generic_names[] =
 	" main app application server wsgi asgi manage rails artisan console start run www config "
-	"Main MainKt App AppKt Application ApplicationKt Server Launcher EngineMain "
-	"ProdServerStart ";
+	"puma rackup unicorn Main MainKt App AppKt Application ApplicationKt Server Launcher "
+	"EngineMain ProdServerStart ";
 /* The same, and of such a kind that not even for want of another they are a service's name. */
 static const char nameless[] = " index __main__ JarLauncher WarLauncher PropertiesLauncher "
 			       "Bootstrap quarkus-run jboss-modules ";
+/* Generic names of what lies among the language's own programs: where it runs says more. */
+static const char tools[] = " rails puma rackup unicorn ";
 /* Directories that hold the program of many a service: their parent has the name. */
 static const char generic_dirs[] =
 	" dist build src lib out bin target public app quarkus-app current releases code workspace "
@@ -238,10 +240,10 @@ static size_t without_extension(const char *base, size_t len)
 	return len;
 }
 
-/* Also "20240131120000": a release is no service of its own. */
+/* Also "20240131120000", "1.2.3": a release is no service of its own. */
 static bool is_generic_dir(const char *name, size_t len)
 {
-	return in_list(generic_dirs, name, len) || strspn(name, "0123456789") >= len;
+	return in_list(generic_dirs, name, len) || strspn(name, "0123456789.") >= len;
 }
 
 /* The name of a directory: `path` against `cwd`, "." and ".." resolved; of one that is generic, its
@@ -285,6 +287,8 @@ static bool own_name(const struct rt_service_facts *f, const char *name, size_t 
 {
 	bool none = in_list(nameless, name, len);
 
+	if (in_list(tools, name, len))
+		dir_len = 0;
 	if ((none || in_list(generic_names, name, len)) && name_of_place(f, dir, dir_len, out))
 		return true;
 	return !none && put(out, name, len);
@@ -429,15 +433,17 @@ static bool is_module_object(const char *s)
 static bool name_of_app(const struct argv *a, int first, const struct rt_service_facts *f,
 			char *out)
 {
-	const char *last = a->n > first ? a->v[a->n - 1] : NULL;
-
 	for (int i = first; i < a->n; i++)
 		if (is_module_object(a->v[i]))
 			return name_of_module(a->v[i], f, out);
-	/* `gunicorn shop.wsgi`: a bare module, where it cannot be an option's value. */
-	if (last && identifier_len(last, true) == strlen(last) &&
-	    (a->n - 1 == first || a->v[a->n - 2][0] != '-' || strchr(a->v[a->n - 2], '=')))
-		return name_of_module(last, f, out);
+	/* `gunicorn shop.wsgi -w 4`: a bare module, where it cannot be an option's value. */
+	for (int i = first; i < a->n; i++) {
+		size_t len = strlen(a->v[i]);
+		bool value = i > first && a->v[i - 1][0] == '-' && !strchr(a->v[i - 1], '=');
+
+		if (len && !value && identifier_len(a->v[i], true) == len)
+			return name_of_module(a->v[i], f, out);
+	}
 	return false;
 }
 
@@ -455,6 +461,18 @@ static bool name_of_option(const struct argv *a, int first, const char *words,
 	return false;
 }
 
+/* What configures a program, and is none: `rackup config.ru`, `puma -C config/puma.rb`. */
+static bool is_setup(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+	const char *dir = strstr(path, "config/");
+
+	if (!dot || strchr(dot, '/'))
+		return false;
+	return strcmp(dot, ".ru") == 0 ||
+	       (strcmp(dot, ".rb") == 0 && dir && (dir == path || dir[-1] == '/'));
+}
+
 static bool name_of_next(const struct argv *a, int first, const char *skip,
 			 const struct rt_service_facts *f, char *out)
 {
@@ -464,7 +482,7 @@ static bool name_of_next(const struct argv *a, int first, const char *skip,
 		const char *arg = a->v[i];
 		size_t len = strlen(arg);
 
-		if (arg[0] == '-' || in_list(skip, arg, len))
+		if (arg[0] == '-' || in_list(skip, arg, len) || is_setup(arg))
 			continue;
 		if (without_extension(arg, len) < len)
 			return name_of_script(arg, f, out);
