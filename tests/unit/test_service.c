@@ -351,6 +351,48 @@ static void test_envs(void **state)
 	}
 }
 
+/* A JVM's properties stand for the variables; behind the program they are its arguments. */
+static const struct {
+	const char *exe, *args, *env, *name, *space;
+} properties[] = {
+	{"java", "java|-Dotel.service.name=shop|-jar|x.jar", "", "shop", ""},
+	{"java", "java|-Dotel.service.name=a|-Dotel.service.name=b|x.Y", "", "b", ""},
+	{"java", "java|-cp|a.jar|-Dotel.service.name=shop|x.Y", "A=b", "shop", ""},
+	{"java", "java|-jar|x.jar|-Dotel.service.name=shop", "", "x", ""},
+	{"java", "java|-Dotel.service.name=|-jar|x.jar", "", "x", ""},
+	{"java", "java|-Dotel.service.names=shop|-jar|x.jar", "", "x", ""},
+	{"java", "java|-Dotel.service.name=shop|-jar|x.jar", "OTEL_SERVICE_NAME=env", "env", ""},
+	{"java", "java|-Dotel.service.name=shop|-jar|x.jar",
+	 "OTEL_RESOURCE_ATTRIBUTES=service.name=env,service.namespace=eu", "shop", "eu"},
+	{"java", "java|-Dotel.resource.attributes=service.name=my%20shop,service.namespace=eu|x.Y",
+	 "", "my shop", "eu"},
+	{"java", "java|-Dotel.resource.attributes=service.name=shop,service.namespace=eu|x.Y",
+	 "OTEL_RESOURCE_ATTRIBUTES=service.name=env", "env", "eu"},
+	{"java", "java|-Dotel.resource.attributes=service.name=shop,x|x.Y", "", "Y", ""},
+	{"java", "java|-Dotel.service.name=shop", "", "shop", ""},
+	{"java", "", "", "java", ""},
+	{"node", "node|x.js|-Dotel.service.name=shop", "", "x", ""},
+	{"shop", "shop|-Dotel.service.name=x", "", "shop", ""},
+};
+
+static void test_properties(void **state)
+{
+	for (size_t i = 0; i < RT_ARRAY_SIZE(properties); i++) {
+		char args_buf[256], env_buf[256];
+		struct rt_service_facts f = {.executable = properties[i].exe,
+					     .args = zeros(properties[i].args, args_buf, '|'),
+					     .env = zeros(properties[i].env, env_buf, '|'),
+					     .unit = "",
+					     .cwd = "/"};
+		struct rt_service_name name;
+
+		print_message("%s: %s\n", properties[i].args, properties[i].env);
+		rt_service__name(&f, &name);
+		assert_string_equal(name.name, properties[i].name);
+		assert_string_equal(name.service_namespace, properties[i].space);
+	}
+}
+
 static void test_order(void **state)
 {
 	char args_buf[64], env_buf[128];
@@ -407,6 +449,7 @@ static void test_hostile(void **state)
 					     .cwd = "/a/b"};
 
 		rt_service__from_args(&f, out);
+		assert_true(rt_service__java_options(&f).len <= len);
 		assert_true(memchr(out, '\0', sizeof(out)) != NULL);
 		free(block);
 	}
@@ -415,9 +458,10 @@ static void test_hostile(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_commands), cmocka_unit_test(test_rewritten),
-		cmocka_unit_test(test_generic),	 cmocka_unit_test(test_envs),
-		cmocka_unit_test(test_order),	 cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_commands),   cmocka_unit_test(test_rewritten),
+		cmocka_unit_test(test_generic),	   cmocka_unit_test(test_envs),
+		cmocka_unit_test(test_properties), cmocka_unit_test(test_order),
+		cmocka_unit_test(test_hostile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

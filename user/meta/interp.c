@@ -616,6 +616,21 @@ static enum what find_program(const struct interp *it, const struct argv *a, con
 	return what;
 }
 
+struct rt_slice rt_service__java_options(const struct rt_service_facts *f)
+{
+	const struct interp *it = interp_find(f->executable);
+	const char *program = NULL;
+	struct argv a;
+	int next;
+
+	if (!it || !it->classes)
+		return (struct rt_slice){0};
+	argv_split(&a, f->args);
+	if (find_program(it, &a, &program, &next) == WHAT_NONE)
+		return f->args;
+	return (struct rt_slice){f->args.p, (u32)(program - a.text)};
+}
+
 bool rt_service__is_spawned(struct rt_slice args)
 {
 	/* python3 -c "from multiprocessing.spawn import spawn_main; spawn_main(…)" */

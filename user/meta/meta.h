@@ -22,7 +22,7 @@ struct rt_process {
 	const char *container_id; /* 64 hex digits; "" none */
 	const char *unit;	  /* systemd unit without ".service"; "" none */
 	const char *service;	  /* service.name; never NULL */
-	const char *service_namespace; /* from OTEL_RESOURCE_ATTRIBUTES; "" none */
+	const char *service_namespace; /* by its resource attributes; "" none */
 	/* Numbers for caches: equal strings, equal number. */
 	u64 resource_id; /* of {service, executable} */
 	u64 target_id;	 /* of those, and the namespace and the container: of one target_info */

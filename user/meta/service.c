@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The service name of a process, in order of how much its operator meant it:
- * OTEL_SERVICE_NAME, service.name in OTEL_RESOURCE_ATTRIBUTES, the script or
- * jar of an interpreter (interp.c; a generic one names less than the unit), the
- * systemd unit, the executable. Called by meta.c once per process.
+ * OTEL_SERVICE_NAME, service.name in OTEL_RESOURCE_ATTRIBUTES (or the system
+ * properties of a JVM that stand for either), the script or jar of an interpreter (interp.c; a
+ * generic one names less than the unit), the systemd unit, the executable. Called by meta.c once
+ * per process.
  *
  * Resource attributes: opentelemetry.io/docs/specs/otel/resource/sdk/
  * ("key1=value1,key2=value2", percent-encoded; any error voids the whole
@@ -101,14 +102,12 @@ static struct rt_slice trim(struct rt_slice s)
 	return s;
 }
 
-bool rt_service__resource_attribute(struct rt_slice env, const char *key, char *out)
+/* One key of "key1=value1,key2=value2". */
+static bool attribute_of(struct rt_slice list, const char *key, char *out)
 {
 	char found[RT_SERVICE_MAX] = "";
-	struct rt_slice list;
 
 	out[0] = '\0';
-	if (!env_find(env, "OTEL_RESOURCE_ATTRIBUTES", &list))
-		return false;
 	while (list.len) {
 		const u8 *comma = memchr(list.p, ',', list.len);
 		u32 len = comma ? (u32)(comma - list.p) : list.len;
@@ -138,12 +137,41 @@ bool rt_service__resource_attribute(struct rt_slice env, const char *key, char *
 	return out[0] != '\0';
 }
 
+bool rt_service__resource_attribute(struct rt_slice env, const char *key, char *out)
+{
+	struct rt_slice list;
+
+	out[0] = '\0';
+	return env_find(env, "OTEL_RESOURCE_ATTRIBUTES", &list) && attribute_of(list, key, out);
+}
+
+/* "-Dname=value" among a JVM's options; the last counts. */
+static struct rt_slice property(struct rt_slice options, const char *name)
+{
+	struct rt_slice value = {0};
+
+	while (env_find(options, name, &value)) {
+		const u8 *end = value.p + value.len + 1;
+
+		options.len -= (u32)(end - options.p);
+		options.p = end;
+	}
+	return value;
+}
+
 void rt_service__name(const struct rt_service_facts *facts, struct rt_service_name *ret)
 {
+	struct rt_slice java = rt_service__java_options(facts);
+	struct rt_slice attributes = property(java, "-Dotel.resource.attributes");
+
 	*ret = (struct rt_service_name){0};
-	rt_service__resource_attribute(facts->env, "service.namespace", ret->service_namespace);
+	if (!rt_service__resource_attribute(facts->env, "service.namespace",
+					    ret->service_namespace))
+		attribute_of(attributes, "service.namespace", ret->service_namespace);
 	if (rt_service__from_env(facts->env, "OTEL_SERVICE_NAME", ret->name) ||
+	    put_name(ret->name, property(java, "-Dotel.service.name")) ||
 	    rt_service__resource_attribute(facts->env, "service.name", ret->name) ||
+	    attribute_of(attributes, "service.name", ret->name) ||
 	    rt_service__from_args(facts, ret->name) ||
 	    put_name(ret->name, rt_slice_str(facts->unit)) ||
 	    put_name(ret->name, rt_slice_str(facts->executable)))

@@ -25,7 +25,7 @@ struct rt_service_name {
 	char service_namespace[RT_SERVICE_MAX]; /* "" none */
 };
 
-/* environ, script or jar, unit, executable: the first that gives a name. */
+/* environ, properties of a JVM, script or jar, unit, executable: the first that gives a name. */
 void rt_service__name(const struct rt_service_facts *facts, struct rt_service_name *ret);
 
 /* The steps by themselves; false and "" when they give no name. Outputs hold
@@ -36,6 +36,8 @@ bool rt_service__resource_attribute(struct rt_slice env, const char *key, char *
 /* A worker that Python's multiprocessing started: its command line names the
  * machinery, its parent's the program. */
 bool rt_service__is_spawned(struct rt_slice args);
+/* Of a JVM's command line what is before the program: the JVM's own options. Else empty. */
+struct rt_slice rt_service__java_options(const struct rt_service_facts *facts);
 /* What an interpreter runs; the unit or a directory where that has a name such as "main". */
 bool rt_service__from_args(const struct rt_service_facts *facts, char *out);
 
