@@ -165,13 +165,13 @@ void rt_service__name(const struct rt_service_facts *facts, struct rt_service_na
 	struct rt_slice attributes = property(java, "-Dotel.resource.attributes");
 
 	*ret = (struct rt_service_name){0};
-	if (!rt_service__resource_attribute(facts->env, "service.namespace",
-					    ret->service_namespace))
-		attribute_of(attributes, "service.namespace", ret->service_namespace);
-	if (rt_service__from_env(facts->env, "OTEL_SERVICE_NAME", ret->name) ||
-	    put_name(ret->name, property(java, "-Dotel.service.name")) ||
-	    rt_service__resource_attribute(facts->env, "service.name", ret->name) ||
+	if (!attribute_of(attributes, "service.namespace", ret->service_namespace))
+		rt_service__resource_attribute(facts->env, "service.namespace",
+					       ret->service_namespace);
+	if (put_name(ret->name, property(java, "-Dotel.service.name")) ||
+	    rt_service__from_env(facts->env, "OTEL_SERVICE_NAME", ret->name) ||
 	    attribute_of(attributes, "service.name", ret->name) ||
+	    rt_service__resource_attribute(facts->env, "service.name", ret->name) ||
 	    rt_service__from_args(facts, ret->name) ||
 	    put_name(ret->name, rt_slice_str(facts->unit)) ||
 	    put_name(ret->name, rt_slice_str(facts->executable)))
