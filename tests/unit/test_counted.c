@@ -537,6 +537,44 @@ static void test_collapse(void **state)
 	check_pages(t);
 }
 
+/* A scanner in front of a login spoils no route, and what it found is named as soon as it shows:
+ * each of its words answers for once, in turn. */
+static void test_scanned(void **state)
+{
+	static const char route[] = SHOP ",http_request_method=\"GET\",http_route=\"/users/{id}\","
+					 "http_response_status_code=\"200\"";
+	struct fixture *t = *state;
+	struct ask users = served(1, "/users/7", 200);
+	char path[32];
+
+	for (u32 i = 0; i < 14 * 8; i++) {
+		struct ask scan = served(2 + i % 14, path, i / 14 % 2 ? 401 : 302);
+
+		snprintf(path, sizeof(path), "/scan%ux", i % 14);
+		request(t, &scan);
+		request(t, &users);
+	}
+	fold(t, SECOND);
+	assert_value(t, SERVED, route, 14 * 8);
+	check_pages(t);
+	for (u32 i = 14; i-- > 5;) {
+		struct ask found = served(2 + i, path, 200);
+
+		snprintf(path, sizeof(path), "/scan%ux", i);
+		for (u32 n = 0; n < 12; n++) {
+			found.status = n % 4 ? 401 : 200;
+			request(t, &found);
+			request(t, &users);
+		}
+	}
+	fold(t, SECOND);
+	assert_value(t, SERVED, route, 14 * 8 + 9 * 12);
+	check_pages(t);
+	/* The scanner's own names made room for these. */
+	assert_true(on_page(t, "http_route=\"/scan13x\""));
+	assert_true(t->in_kernel > 14 * 8);
+}
+
 /* A lost record's request goes to no route, from the first record of its kind on, and for as
  * long as such records come; and for ten minutes more. */
 static void test_lost_records(void **state)
@@ -590,6 +628,35 @@ static u64 random_below(u64 *state, u64 n)
 	*state ^= *state >> 7;
 	*state ^= *state << 17;
 	return *state % n;
+}
+
+/* Words and values, with any status: names move all the time. */
+static void test_any_scan(void **state)
+{
+	static const u16 statuses[] = {301, 302, 401, 404, 429, 200, 204, 304, 500};
+	static const char *const before[] = {"", "", "/a"}, *const behind[] = {"", "/7", "/7"};
+	struct fixture *t = *state;
+	u64 seed = 0x5eed0004;
+
+	for (u32 i = 0; i < 20000; i++) {
+		u32 word = (u32)random_below(&seed, 1 + i / 500);
+		u32 shape = (u32)random_below(&seed, 3);
+		/* Half of the words exist, which shows now and then. */
+		bool shown = random_below(&seed, 50) == 0 && word % 2;
+		char path[32];
+		struct ask a = served(1 + word + 40 * shape, path, 0);
+
+		a.status = statuses[random_below(&seed, shown ? RT_ARRAY_SIZE(statuses) : 5)];
+		snprintf(path, sizeof(path), "%s/w%ux%s", before[shape], word, behind[shape]);
+		request(t, &a);
+		if (random_below(&seed, 200) == 0)
+			fold(t, SECOND / 2);
+	}
+	fold(t, SECOND / 2);
+	fold(t, SECOND / 2);
+	assert_true(t->folded == t->in_kernel);
+	assert_true(t->in_kernel > 5000);
+	check_pages(t);
 }
 
 /* Both roles, two services, few and many slots' worth of names, folds, reloads, time. */
@@ -655,7 +722,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_reload, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_label_pid, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_collapse, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_scanned, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lost_records, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_any_scan, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_any_requests, setup, teardown),
 	};
 

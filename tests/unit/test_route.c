@@ -286,7 +286,7 @@ static void test_not_found(void **state)
 	/* Real ones take their places, and the position stays a list of words ... */
 	for (u32 i = 0; i < 10; i++) {
 		snprintf(path, sizeof(path), "/real%ux", i);
-		assert_string_equal(rt_routes__name(r, 1, str(path), false, i ? 200 : 0), path);
+		assert_string_equal(rt_routes__name(r, 1, str(path), false, i ? 200 : 500), path);
 	}
 	for (u32 i = 0; i < 10; i++) {
 		snprintf(path, sizeof(path), "/real%ux", i);
@@ -298,6 +298,60 @@ static void test_not_found(void **state)
 	/* ... until an 11th real one. */
 	assert_string_equal(name_f(r, 1, "/one-more"), "/{var}");
 	assert_string_equal(name_f(r, 1, "/real1x"), "/{var}");
+	rt_routes__free(r);
+}
+
+/* Asks with each of n statuses for 14 words that nobody has, from a service of its own that has
+ * one route, and then for that. */
+static void scan(const u32 *statuses, u32 n, const char *word, const char *route)
+{
+	struct rt_config cfg = {.routes_infer = true};
+	struct rt_routes *r = rt_routes__new(&cfg);
+	char path[64];
+
+	for (u32 i = 0; i < n; i++) {
+		assert_string_equal(name_f(r, i, "/users/%u", 7), "/users/{id}");
+		for (u32 k = 0; k < 14; k++) {
+			snprintf(path, sizeof(path), "/wp-%ux", k);
+			assert_string_equal(rt_routes__name(r, i, str(path), false, statuses[i]),
+					    k < 9 ? path : "/{var}");
+		}
+		assert_string_equal(rt_routes__name(r, i, str("/wp-1x"), false, statuses[i]), word);
+		assert_string_equal(name_f(r, i, "/users/%u", 8), route);
+	}
+	rt_routes__free(r);
+}
+
+/* Scanners are not answered by 404 alone, but some statuses only come from what is there. */
+static void test_scanned(void **state)
+{
+	static const u32 silent[] = {0,	  300, 301, 302, 303, 307, 308, 400, 401,
+				     403, 404, 405, 406, 407, 408, 410, 411, 413,
+				     414, 418, 421, 426, 429, 431, 444, 451};
+	static const u32 telling[] = {101, 200, 201, 204, 206, 304, 402, 409, 412, 415,
+				      416, 422, 423, 424, 428, 500, 502, 503, 504};
+
+	scan(silent, RT_ARRAY_SIZE(silent), "/wp-1x", "/users/{id}");
+	scan(telling, RT_ARRAY_SIZE(telling), "/{var}", "/{var}/{id}");
+}
+
+/* A login answers 401 most of the time: one success is enough, and it keeps its place. */
+static void test_seldom_found(void **state)
+{
+	static const u32 refusals[] = {0, 302, 401, 403, 405, 429};
+	struct rt_config cfg = {.routes_infer = true};
+	struct rt_routes *r = rt_routes__new(&cfg);
+
+	for (u32 i = 0; i < 30; i++)
+		assert_string_equal(rt_routes__name(r, 1, str("/login"), false, refusals[i % 6]),
+				    "/login");
+	assert_string_equal(name_f(r, 1, "/login"), "/login");
+	for (u32 i = 0; i < 9; i++)
+		name_f(r, 1, "/p%ux", i);
+	assert_string_equal(rt_routes__name(r, 1, str("/scan"), false, 401), "/{var}");
+	for (u32 i = 0; i < 30; i++)
+		assert_string_equal(rt_routes__name(r, 1, str("/login"), false, refusals[i % 6]),
+				    "/login");
 	rt_routes__free(r);
 }
 
@@ -357,6 +411,31 @@ static void test_not_found_cap(void **state)
 		snprintf(path, sizeof(path), "/shop/p%ux", i);
 		assert_string_equal(rt_routes__name(r, 1, str(path), false, 200), path);
 	}
+	rt_routes__free(r);
+}
+
+/* An 11th word is {var} also when the names are used up: nothing tells who remembers it. */
+static void test_not_found_keeps_its_name(void **state)
+{
+	struct rt_config cfg = {.routes_infer = true};
+	struct rt_routes *r = rt_routes__new(&cfg);
+	u32 before = rt_routes__generation(r);
+	char path[64];
+
+	for (u32 i = 0; i < 11; i++) {
+		snprintf(path, sizeof(path), "/a%ux", i);
+		assert_string_equal(name_404(r, 1, path), i < 10 ? path : "/{var}");
+	}
+	for (u32 i = 0; i < 39; i++)
+		name_f(r, 1, "/a%ux/b%ux", i / 10, i % 10);
+	assert_int_equal(rt_routes__generation(r), before);
+	assert_string_equal(name_404(r, 1, "/a11x"), "/{var}");
+	/* With all 100 given that holds for one that exists, too. */
+	for (u32 i = 39; i < 89; i++)
+		name_f(r, 1, "/a%ux/b%ux", i / 10, i % 10);
+	assert_string_equal(name_f(r, 1, "/a0x/b10x"), "{other}");
+	assert_string_equal(name_404(r, 1, "/a11x"), "/{var}");
+	assert_string_equal(name_f(r, 1, "/a11x"), "/{var}");
 	rt_routes__free(r);
 }
 
@@ -461,7 +540,7 @@ static void test_hostile_words(void **state)
 						    next_random(&x) % (4 + service % 12));
 			n = note(seen, n,
 				 rt_routes__name(r, service, str(path), false,
-						 next_random(&x) % 3 ? 200 : 404));
+						 next_random(&x) % 3 ? 200 : 401));
 		}
 		assert_in_range(n, 1, 101);
 	}
@@ -480,9 +559,12 @@ int main(void)
 		cmocka_unit_test(test_merge),
 		cmocka_unit_test(test_max_routes),
 		cmocka_unit_test(test_not_found),
+		cmocka_unit_test(test_scanned),
+		cmocka_unit_test(test_seldom_found),
 		cmocka_unit_test(test_not_found_var),
 		cmocka_unit_test(test_found_later),
 		cmocka_unit_test(test_not_found_cap),
+		cmocka_unit_test(test_not_found_keeps_its_name),
 		cmocka_unit_test(test_not_found_before_it_was_named),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_hostile),

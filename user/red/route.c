@@ -20,9 +20,9 @@
  *   11th turns the position to {var} for good, and what was learned below the
  *   ten becomes one subtree.
  *
- * Words that only ever came with a 404 are guests, as a scanner brings hundreds
+ * Words that no answer has shown to exist are guests, as a scanner brings hundreds
  * of them: they make room for an 11th word that exists, and as an 11th they are
- * {var} by themselves. With 404s alone a service gets half of its names.
+ * {var} by themselves. With guests alone a service gets half of its names.
  */
 #include "red/route.h"
 
@@ -54,7 +54,7 @@ struct node {
 	u8 nr_words;	   /* children that count for FANOUT_MAX */
 	bool collapsed;	   /* words go to the child "{var}" */
 	bool is_word;
-	bool guest; /* seen with 404s only */
+	bool guest; /* no answer has shown that it exists */
 	u8 len;
 	char label[];
 };
@@ -78,7 +78,7 @@ struct slot {
 	struct service *service; /* that it is a name of, while the generation stands; or NULL */
 	u32 generation;
 	u16 len;
-	bool guest; /* named for a 404: another status still has to be learned from */
+	bool guest; /* one that shows that it exists still has to be learned from */
 	u8 path[CACHE_PATH_MAX];
 };
 
@@ -92,7 +92,7 @@ struct rt_routes {
 	u64 seed;
 	u64 uses;	/* clock of last_use */
 	u32 generation; /* names of paths seen before may be others now */
-	bool guest;	/* the path being named came with a 404 */
+	bool guest;	/* the answer does not show that the path being named exists */
 	struct slot cache[CACHE_SLOTS];
 };
 
@@ -333,6 +333,7 @@ static struct node *step(struct rt_routes *r, struct service *svc, struct node *
 			 const char *label, size_t len, bool is_word)
 {
 	struct node *c;
+	bool full;
 
 	if (is_word && n->collapsed) {
 		label = var;
@@ -342,13 +343,17 @@ static struct node *step(struct rt_routes *r, struct service *svc, struct node *
 	c = node_find(n, label, len);
 	if (c)
 		c->guest &= r->guest;
+	full = !c && is_word && n->nr_words == FANOUT_MAX;
+	/* An 11th word that changes nothing. It goes by the same name when all names are given. */
+	if (full && (r->guest || svc->nr_routes >= ROUTES_MAX)) {
+		label = var;
+		len = sizeof(var) - 1;
+		full = is_word = false;
+		c = node_find(n, label, len);
+	}
 	if (c || svc->nr_routes >= max_routes(r))
 		return c;
-	if (is_word && n->nr_words == FANOUT_MAX && r->guest) {
-		c = node_find(n, var, sizeof(var) - 1);
-		return c ? c : node_new(n, var, sizeof(var) - 1, false);
-	}
-	if (is_word && n->nr_words == FANOUT_MAX) {
+	if (full) {
 		r->generation++;
 		if (!evict_guest(n))
 			return collapse(n) ? node_find(n, var, sizeof(var) - 1) : NULL;
@@ -654,13 +659,39 @@ static const char *name_path(struct rt_routes *r, u64 resource_id, struct rt_sli
 	return path.len && path.p[0] == '/' ? infer(r, resource_id, path, cut) : "";
 }
 
+/*
+ * Whether an answer shows that its path exists. What servers, proxies and filters say before
+ * anybody looked the path up does not: nothing at all (nginx's 444), to go elsewhere (to https,
+ * to a login), that this client, this method or so many requests are not wanted. Of such
+ * statuses only those count that come from what is there. To take a route for a guest costs
+ * little, as one success is enough; to take a guest for a route may cost the names of all others.
+ */
+static bool shows_path(u32 status)
+{
+	switch (status) {
+	case 304: /* not modified */
+	case 402: /* payment required */
+	case 409: /* conflict */
+	case 412: /* precondition failed */
+	case 415: /* unsupported media type */
+	case 416: /* range not satisfiable */
+	case 422: /* unprocessable content */
+	case 423: /* locked */
+	case 424: /* failed dependency */
+	case 428: /* precondition required */
+		return true;
+	default:
+		return status && status / 100 != 3 && status / 100 != 4;
+	}
+}
+
 const char *rt_routes__name(struct rt_routes *r, u64 resource_id, struct rt_slice path,
 			    bool path_cut, u32 status)
 {
 	struct slot *s;
 	u64 h;
 
-	r->guest = status == 404;
+	r->guest = !shows_path(status);
 	if (path_cut || path.len > CACHE_PATH_MAX)
 		return name_path(r, resource_id, path, path_cut);
 	h = rt_hash__bytes(path.p, path.len, r->seed ^ resource_id);

@@ -18,8 +18,8 @@ void rt_routes__free(struct rt_routes *r);
 void rt_routes__reload(struct rt_routes *r, const struct rt_config *cfg);
 
 /* `path` is without query, percent-encoding as sent; `status` of the response, 0:
- * there was none. Returns a string good until reload or free (interned, at most
- * 100 + patterns per service). */
+ * there was none: many say nothing of whether there is such a path. Returns a string
+ * good until reload or free (interned, at most 100 + patterns per service). */
 const char *rt_routes__name(struct rt_routes *r, u64 resource_id, struct rt_slice path,
 			    bool path_cut, u32 status);
 
