@@ -48,7 +48,11 @@ static const struct {
 	{"/b/a-plain-2023-title-x", "/b/a-plain-2023-title-x"},
 	/* over 32 bytes */
 	{"/l/abcdefghijklmnopqrstuvwxyz-abcde", "/l/abcdefghijklmnopqrstuvwxyz-abcde"},
-	{"/m/abcdefghijklmnopqrstuvwxyz-abcdef", "/m/{token}"},
+	{"/m/abcdefghijklmnopqrstuvwxyz+abcdef", "/m/{token}"},
+	/* as words 64 */
+	{"/w/abcdefghijklmnopqrstuvwxyz-abcdefghijklmnopqrstuvwxyz-abcdefghij",
+	 "/w/abcdefghijklmnopqrstuvwxyz-abcdefghijklmnopqrstuvwxyz-abcdefghij"},
+	{"/w/abcdefghijklmnopqrstuvwxyz-abcdefghijklmnopqrstuvwxyz-abcdefghijk", "/w/{token}"},
 	/* extensions of folded stems */
 	{"/img/1234.png", "/img/{id}.png"},
 	{"/img/deadbeef.jpeg", "/img/{hex}.jpeg"},
@@ -82,6 +86,123 @@ static void test_folds(void **state)
 		for (u32 i = 0; i < RT_ARRAY_SIZE(folds); i++)
 			assert_string_equal(rt_routes__name(r, i, str(folds[i].path), false, 200),
 					    folds[i].route);
+	rt_routes__free(r);
+}
+
+/* What looks like a token and is what somebody wrote. */
+static const char *const written[] = {
+	"CustomerServiceV2",
+	"InvoiceServiceV2",
+	"OrderManagementV1",
+	"GetCustomerOrdersV2",
+	"getUserProfileV2",
+	"getUserProfileV12",
+	"UserAccountService2",
+	"Customer-Service-V2",
+	"Get_Customer_Orders_V2",
+	"PaymentGatewayAPIv3",
+	"getHTTPServerStatus2",
+	"OAuth2TokenEndpoint",
+	"createS3BucketPolicy",
+	"GetIPv4AddressList",
+	"listV2UserAccounts",
+	"Http2ConnectionPool",
+	"Web3AccountService",
+	"ExportToS3BucketV2",
+	"SyncB2BOrdersList",
+	"iPhoneOrdersListV2",
+	"eCommerceServiceV2",
+	"company.billing.invoices.v1.InvoiceService",
+	"company.billing.payments.v1.PaymentService",
+	"com.example.billing.CustomerServiceV2",
+	"com.example.oauth2.TokenIntrospection",
+	"google.cloud.pubsub.v1beta1.PublisherService",
+	"google.cloud.dataproc.v20240101.JobController",
+	"google.longrunning.operations.Operations",
+	"google.cloud.speech.v1p1beta1.Speech",
+	"grpc.reflection.v1alpha.ServerReflection",
+	"opentelemetry.proto.collector.trace.v1.TraceService",
+	"notification-preferences-by-account-type",
+	"Notification-Preferences-By-Account-Type",
+	"customer_subscription_renewal_reminders",
+	"how-to-make-the-best-pancakes-in-the-world",
+	"main.vendors.production.bundle.min.js",
+};
+
+/* Keys and ids as they are given out, some with few digits or few capitals. */
+static const char *const given_out[] = {
+	"dGhpcyBpcyBhIHRlc3Q5", /* base64 */
+	"dGhpcyBpcyBhIHQ9==",
+	"VGhlIHF1aWNrIGJyb3duIGZveA==",
+	"aGVsbG8sIHdvcmxkIQ0K",
+	"5Z0kQ2mVT5yXn1B8a3cD4A", /* a UUID in base64 */
+	"V1StGXR8_Z5jdHi6B-myT",  /* nanoid */
+	"Uakgb_J5m9g-0JDMbcJqL",
+	"FmIJ8pVJbQzWbwVHtfXrK",       /* one digit */
+	"0ujtsYcgvSTl8PAuAdqWYSMnLOv", /* KSUID */
+	"1srOrx2ZWZBpBUvZwXKQmoEYga2",
+	"cus_NffrFeUfNV2Hib", /* Stripe, most with one digit */
+	"prod_NWjs8kKbJWmuuc",
+	"in_1MtHbELkdIwHu7ixl4OzzPMv",
+	"pi_3MtwBwLkdIwHu7ix28a3tqPa",
+	"price_1MoBy5LkdIwHu7ixZhnattbh",
+	"sub_1MowQVLkdIwHu7ixeRlqHVzs",
+	"acct_1032D82eZvKYlo2C",
+	"-NZbZvE6dQmZkxR8rs1a", /* Firebase, Firestore */
+	"xYkQ2vLbGdTmWeRzHpJc",
+	"SJ2mFhUQ8kTzVrWnXcLd",
+	"CAMLB-cZ2Wm0UfC8v6r0Kg", /* Message-ID */
+	"QmFzZTY0VmFsdWU1Mw",
+	"Rf2mZ0yGQkW8oYQmKxq1Tw",
+	"AbCdEfGhIjKlMnO4", /* 16 */
+	"gho_16C7e42F292c6912E7710c838347Ae178B4a",
+	"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",
+	"SG.ngeVfQFYQlKU0ufo8x5d1A.TwL2iGABf9DHoTf",
+	"1BxiMVs0XRA5nFMdKvBdBZjgmUUqptlbs74OgvE2upms", /* Google Drive */
+	"PLFgquLnL59alCl_2TQvOiD5Vgm1hCaGSI",
+	"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqb2UifQ.c2lnbmF0dXJlLW9m", /* a JWT */
+	"QWxsIGxldHRlcnMgYW5kIG5vIGRpZ2l0cyBoZXJl",
+	"aBcDeFgHiJkLmNoPqRsTuVwXyZaBcDeFgHi",
+	"3f2504e0-4f89-11d3-9a0c-0305e82c330",
+	"user-3f2504e0-4f89-11d3-9a0c-0305e82c3301",
+	"notification-service-7d9f8b6c5d-x2x7q",      /* a pod */
+	"top-20-things-to-do-in-10-days-in-new-york", /* titles */
+	"2024-05-17-what-happened-at-the-meeting",
+};
+
+static void test_tokens(void **state)
+{
+	struct rt_config cfg = {.routes_infer = true};
+	struct rt_routes *r = rt_routes__new(&cfg);
+	char path[128];
+
+	for (u32 i = 0; i < RT_ARRAY_SIZE(written); i++) {
+		snprintf(path, sizeof(path), "/%s/List", written[i]);
+		assert_string_equal(rt_routes__name(r, i, str(path), false, 200), path);
+	}
+	for (u32 i = 0; i < RT_ARRAY_SIZE(given_out); i++) {
+		snprintf(path, sizeof(path), "/%s/List", given_out[i]);
+		assert_string_equal(rt_routes__name(r, i, str(path), false, 200), "/{token}/List");
+	}
+	/* Too short, or of capitals alone: a word, like any other. */
+	assert_string_equal(rt_routes__name(r, 0, str("/dQw4w9WgXcQ"), false, 200), "/dQw4w9WgXcQ");
+	assert_string_equal(rt_routes__name(r, 0, str("/01ARZ3NDEKTSV4RRFFQ69G5FAV"), false, 200),
+			    "/01ARZ3NDEKTSV4RRFFQ69G5FAV");
+	rt_routes__free(r);
+}
+
+/* The longest name that there can be. */
+static void test_longest(void **state)
+{
+	static const char word[] =
+		"/abcdefghijklmnopqrstuvwxyz.abcdefghijklmnopqrstuvwxyz.abcdefghij";
+	struct rt_config cfg = {.routes_infer = true};
+	struct rt_routes *r = rt_routes__new(&cfg);
+	char path[12 * sizeof(word)] = "";
+
+	for (u32 i = 0; i < 12; i++)
+		memcpy(path + i * (sizeof(word) - 1), word, sizeof(word));
+	assert_string_equal(rt_routes__name(r, 1, str(path), false, 200), path);
 	rt_routes__free(r);
 }
 
@@ -551,6 +672,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_folds),
+		cmocka_unit_test(test_tokens),
+		cmocka_unit_test(test_longest),
 		cmocka_unit_test(test_patterns),
 		cmocka_unit_test(test_patterns_before_inference),
 		cmocka_unit_test(test_catch_all),

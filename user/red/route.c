@@ -15,10 +15,10 @@
  *   digits only {id}; 8-4-4-4-12 hex digits {uuid}; 8 or more hex digits {hex}
  *   (of English words only "fabaceae" has that form, so letters alone count
  *   too); over 32 bytes, or 16 and more of the base64url alphabet with upper,
- *   lower and digit in it {token}. "1234.png" folds to "{id}.png", and
- *   ";parameters" are dropped. Other words are learned, 10 per position; the
- *   11th turns the position to {var} for good, and what was learned below the
- *   ten becomes one subtree.
+ *   lower and digit in it {token}, if it does not read as words, up to 64 bytes.
+ *   "1234.png" folds to "{id}.png", and ";parameters" are dropped. Other words are
+ *   learned, 10 per position; the 11th turns the position to {var} for good, and
+ *   what was learned below the ten becomes one subtree.
  *
  * Words that no answer has shown to exist are guests, as a scanner brings hundreds
  * of them: they make room for an 11th word that exists, and as an 11th they are
@@ -37,13 +37,15 @@
 #define ROUTES_MAX     100   /* inferred names per service before {other} */
 #define FANOUT_MAX     10    /* words per position before {var} */
 #define DEPTH_MAX      12    /* segments; the rest of a longer path is one {var} */
-#define WORD_MAX       32    /* bytes of a segment that can be a word */
+#define WORD_MAX       32    /* bytes of a segment that can be any word */
+#define TEXT_WORD_MAX  64    /* bytes of one that reads as words */
+#define VERSION_MAX    9     /* bytes of "v1p1beta1" */
 #define SERVICES_MAX   1024  /* the one unused for longest is forgotten */
 #define STRINGS_MAX    16384 /* names in all; beyond: {other} */
 #define CACHE_SLOTS    4096
 #define CACHE_PATH_MAX 90
-#define LABEL_MAX      48
-#define ROUTE_TEXT_MAX (DEPTH_MAX * LABEL_MAX)
+#define LABEL_MAX      TEXT_WORD_MAX
+#define ROUTE_TEXT_MAX (DEPTH_MAX * (LABEL_MAX + 1))
 
 static const char other[] = "{other}";
 static const char var[] = "{var}";
@@ -137,6 +139,67 @@ static bool is_base64(const u8 *p, size_t n)
 	return upper && lower && digit;
 }
 
+/* Digits in a group of letters and digits but those of a version: "v2", "v1beta1", and one or
+ * two at the end, as in "OrdersV12". */
+static size_t odd_digits(const u8 *p, size_t n)
+{
+	size_t end = n, digits = 0;
+
+	if (n > 1 && n <= VERSION_MAX && (p[0] | 0x20) == 'v' && isdigit(p[1]))
+		return 0;
+	while (end && n - end < 2 && isdigit(p[end - 1]))
+		end--;
+	if (!end)
+		end = n; /* a number by itself is no version */
+	for (size_t i = 0; i < end; i++)
+		digits += isdigit(p[i]) != 0;
+	return digits;
+}
+
+static bool is_vowel(u8 byte)
+{
+	return byte && strchr("aeiouy", byte);
+}
+
+/*
+ * Whether somebody wrote this, as "OrderServiceV2" or "acme.billing.v1.InvoiceService": half of it
+ * is in parts of words, which are three and more lower-case letters with a vowel, and there is no
+ * digit besides versions; in what is short there may be one ("createS3BucketPolicy").
+ */
+static bool reads_as_words(const u8 *p, size_t n)
+{
+	size_t group = 0, run = 0, in_words = 0, digits = 0;
+	bool vowel = false;
+
+	for (size_t i = 0; i <= n; i++) {
+		u8 byte = i < n ? p[i] : '.';
+
+		if (islower(byte)) {
+			vowel |= is_vowel(byte);
+			run++;
+			continue;
+		}
+		if (run >= 3 && vowel)
+			in_words += run;
+		run = 0;
+		vowel = false;
+		if (byte == '.' || byte == '-' || byte == '_') {
+			digits += odd_digits(p + group, i - group);
+			group = i + 1;
+		} else if (!isalnum(byte)) {
+			return false;
+		}
+	}
+	return digits <= (n > WORD_MAX ? 0 : 1) && in_words * 2 >= n;
+}
+
+static bool is_token(const u8 *p, size_t n)
+{
+	if (n <= WORD_MAX && !is_base64(p, n))
+		return false;
+	return n > TEXT_WORD_MAX || !reads_as_words(p, n);
+}
+
 static const char *fold_exact(const u8 *p, size_t n)
 {
 	if (all_digits(p, n))
@@ -173,7 +236,7 @@ static size_t label_of(struct rt_slice seg, char out[LABEL_MAX], bool *ret_word)
 	if (!seg.len)
 		return 0;
 	fold = fold_exact(seg.p, seg.len);
-	if (!fold && (seg.len > WORD_MAX || is_base64(seg.p, seg.len)))
+	if (!fold && is_token(seg.p, seg.len))
 		fold = "{token}";
 	dot = fold ? NULL : memrchr(seg.p, '.', seg.len);
 	if (dot && is_extension(dot + 1, (size_t)(seg.p + seg.len - dot - 1)))

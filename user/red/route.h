@@ -2,8 +2,9 @@
 /*
  * Names the route of a path: configured patterns first, else inferred, else "".
  * Inference per service: numbers, UUIDs, hex of 8 or more, base64-like or
- * over-long (> 32) segments fold to {id}, {uuid}, {hex}, {token}; a position
- * with more than 10 distinct values becomes {var}; past 100 routes {other}.
+ * over-long (> 32) segments that do not read as words fold to {id}, {uuid},
+ * {hex}, {token}; a position with more than 10 distinct values becomes {var};
+ * past 100 routes {other}.
  */
 #ifndef REDTAP_ROUTE_H
 #define REDTAP_ROUTE_H
