@@ -207,8 +207,8 @@ static void test_longest(void **state)
 }
 
 static const char *list_items[] = {
-	"/users/me",  "/users/{id}", "/files/{name}.pdf", "/static/*",
-	"/v{n}/ping", "/*/health",   "/a/{x}/b/",	  "*",
+	"/users/me", "/users/{id}", "/files/{name}.pdf", "/static/*", "/v{n}/ping", "/*/health",
+	"/a/{x}/b/", "*",	    "/map;z={z}",	 "/map",
 };
 
 static const struct {
@@ -237,6 +237,25 @@ static const struct {
 	{"*", "*", false},
 	{"", "", false},
 	{"/", "", false},
+	/* parameters are dropped, if a pattern has none itself */
+	{"/users/5;v=1", "/users/{id}", false},
+	{"/users/me;jsessionid=1F", "/users/me", false},
+	{"/users;a=/me;b;c=1", "/users/me", false},
+	{"/users/;v=1", "", false},
+	{"/files/a.pdf;v=2", "/files/{name}.pdf", false},
+	{"/files/a;v=2.pdf", "", false},
+	{"/files/.pdf;v=2.pdf", "", false},
+	{"/static;v=1/a;b", "/static/*", false},
+	{"/v2;x/ping;y", "/v{n}/ping", false},
+	{"/v;2/ping", "", false},
+	{"/x;y/health;z", "/*/health", false},
+	{"/;y/health", "", false},
+	{"/a/1/b;c", "/a/{x}/b/", false},
+	{"/a/1/b/;c", "/a/{x}/b/", false},
+	{"/a/1/b/;c/", "", false},
+	{"/map;z=7", "/map;z={z}", false},
+	{"/map;y=7", "/map", false},
+	{"/map", "/map", false},
 	/* no paths: of a CONNECT, and nonsense */
 	{"host:443", "", false},
 	{"xusers/5", "", false},

@@ -9,16 +9,17 @@
  *   /users/{id}        a {name} stands for one segment, or for a part of one
  *   /files/{name}.pdf  ("v{n}", "{name}.pdf"), never for nothing
  *   /static/ *         (without the blank) the rest of the path, "/static/" too
- * A trailing slash is ignored in patterns; inferred "/a" and "/a/" are two.
+ * A trailing slash is ignored in patterns; inferred "/a" and "/a/" are two. A
+ * segment's ";parameters" are dropped, but where the pattern has such itself.
  *
  * Inference folds a segment when its form says that it is a value:
  *   digits only {id}; 8-4-4-4-12 hex digits {uuid}; 8 or more hex digits {hex}
  *   (of English words only "fabaceae" has that form, so letters alone count
  *   too); over 32 bytes, or 16 and more of the base64url alphabet with upper,
  *   lower and digit in it {token}, if it does not read as words, up to 64 bytes.
- *   "1234.png" folds to "{id}.png", and ";parameters" are dropped. Other words are
- *   learned, 10 per position; the 11th turns the position to {var} for good, and
- *   what was learned below the ten becomes one subtree.
+ *   "1234.png" folds to "{id}.png". Other words are learned, 10 per position; the
+ *   11th turns the position to {var} for good, and what was learned below the ten
+ *   becomes one subtree.
  *
  * Words that no answer has shown to exist are guests, as a scanner brings hundreds
  * of them: they make room for an 11th word that exists, and as an 11th they are
@@ -222,16 +223,26 @@ static bool is_extension(const u8 *p, size_t n)
 	return letter && n <= 5;
 }
 
+static bool has_parameters(struct rt_slice seg)
+{
+	return seg.len && memchr(seg.p, ';', seg.len);
+}
+
+static struct rt_slice without_parameters(struct rt_slice seg)
+{
+	if (has_parameters(seg))
+		seg.len = (u32)((const u8 *)memchr(seg.p, ';', seg.len) - seg.p);
+	return seg;
+}
+
 /* The label of a segment; *ret_word when it counts as one of a position's words. */
 static size_t label_of(struct rt_slice seg, char out[LABEL_MAX], bool *ret_word)
 {
-	const u8 *semicolon = seg.len ? memchr(seg.p, ';', seg.len) : NULL;
 	const u8 *dot;
 	const char *fold;
 	size_t n = 0;
 
-	if (semicolon)
-		seg.len = (u32)(semicolon - seg.p);
+	seg = without_parameters(seg);
 	*ret_word = false;
 	if (!seg.len)
 		return 0;
@@ -550,6 +561,8 @@ static bool segment_matches(struct rt_slice pat, struct rt_slice seg)
 	const u8 *close = open ? memchr(open, '}', (size_t)(pat.p + pat.len - open)) : NULL;
 	u32 before, after;
 
+	if (!has_parameters(pat))
+		seg = without_parameters(seg);
 	if (rt_slice_is(pat, "*"))
 		return seg.len > 0;
 	if (!close)
@@ -563,7 +576,7 @@ static bool segment_matches(struct rt_slice pat, struct rt_slice seg)
 /* Nothing, or a lone slash. */
 static bool at_end(struct rt_slice rest)
 {
-	return rest.len == 0 || (rest.len == 1 && rest.p[0] == '/');
+	return rest.len == 0 || (!without_parameters(next_segment(&rest)).len && rest.len == 0);
 }
 
 static bool pattern_matches(struct rt_slice pat, struct rt_slice path, bool cut)
