@@ -441,6 +441,32 @@ static void reload(struct fixture *t)
 	rt_registry__unlock(t->one_by_one.registry);
 }
 
+/* A host that is asked for in the kernel alone is asked for. */
+static void test_hosts(void **state)
+{
+	struct fixture *t = *state;
+	struct ask a = made(1, "api.example.com", 8080), odd = made(0, "api.example.com", 8080);
+	char host[32];
+
+	t->counted.cfg.metrics_ttl = t->one_by_one.cfg.metrics_ttl = 10 * SECOND;
+	reload(t);
+	for (u32 i = 0; i < 20; i++) {
+		assert_int_equal(request(t, &a), i > 1);
+		fold(t, SECOND);
+	}
+	for (u32 i = 0; i < 150; i++) {
+		struct ask other = made(0, host, 8080);
+
+		snprintf(host, sizeof(host), "host%u.example", i);
+		request(t, &other);
+	}
+	odd.status = 404;
+	request(t, &odd);
+	assert_true(on_page(t, "status_code=\"404\",error_type=\"404\","
+			       "server_address=\"api.example.com\""));
+	check_pages(t);
+}
+
 static void test_reload(void **state)
 {
 	static const char before[] = SHOP ",http_request_method=\"GET\",http_route=\"/a/b\","
@@ -719,6 +745,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_expiry_between_folds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_busy_series_stay, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_replicas, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hosts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reload, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_label_pid, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_collapse, setup, teardown),

@@ -305,6 +305,68 @@ static void test_client(void **state)
 	assert_null(strstr(t->page.data, "size_bytes_count"));
 }
 
+static void ask_host(struct fixture *t, const struct rt_process *p, const char *host, u64 now)
+{
+	request(t, "GET", "/", 200);
+	t->x.role = RT_ROLE_CLIENT;
+	t->f.process = p;
+	t->op.authority = rt_slice_str(host);
+	record(t, now);
+}
+
+static double asked(struct fixture *t, const char *service, const char *address)
+{
+	char labels[512];
+
+	snprintf(labels, sizeof(labels),
+		 "service_name=\"%s\",process_executable_name=\"python3\","
+		 "http_request_method=\"GET\",http_route=\"/\",http_response_status_code=\"200\","
+		 "server_address=\"%s\",server_port=\"8080\"",
+		 service, address);
+	return value(t, MADE, labels);
+}
+
+/* Where Host is what others chose, a service does not fill the page: beyond a hundred names it is
+ * the peer who was asked, until some were not asked for during the time that series live. */
+static void test_many_hosts(void **state)
+{
+	struct fixture *t = *state;
+	struct rt_process other = shop;
+	char host[32];
+
+	other.service = "other";
+	other.resource_id = 78;
+	other.target_id = 178;
+	t->cfg.metrics_ttl = 10 * SECOND;
+	rt_red__reload(t->red, &t->cfg);
+	for (u32 round = 0; round < 2; round++) {
+		for (u32 i = 0; i < 300; i++) {
+			snprintf(host, sizeof(host), "host%u.example", i);
+			ask_host(t, &shop, host, SECOND);
+		}
+	}
+	ask_host(t, &other, "host299.example", SECOND);
+	assert_true(asked(t, "shop", "host0.example") == 2);
+	assert_true(asked(t, "shop", "host99.example") == 2);
+	assert_true(asked(t, "shop", "host100.example") == -1);
+	assert_true(asked(t, "shop", "192.0.2.7") == 2 * 200);
+	assert_true(asked(t, "other", "host299.example") == 1);
+	/* Those that are asked for keep their place. */
+	ask_host(t, &shop, "host7.example", 9 * SECOND);
+	ask_host(t, &shop, "host200.example", 11 * SECOND);
+	assert_true(asked(t, "shop", "192.0.2.7") == 2 * 200 + 1);
+	ask_host(t, &shop, "host201.example", 12 * SECOND);
+	assert_true(asked(t, "shop", "host201.example") == 1);
+	for (u32 i = 300; i < 500; i++) {
+		snprintf(host, sizeof(host), "host%u.example", i);
+		ask_host(t, &shop, host, 12 * SECOND);
+	}
+	assert_true(asked(t, "shop", "host397.example") == 1);
+	assert_true(asked(t, "shop", "host398.example") == -1);
+	ask_host(t, &shop, "host7.example", 12 * SECOND);
+	assert_true(asked(t, "shop", "host7.example") == 4);
+}
+
 /* What a process calls does not use up the routes that it serves. */
 static void test_roles_have_their_own_routes(void **state)
 {
@@ -521,6 +583,7 @@ int main(void)
 		UNIT(test_methods),
 		UNIT(test_error_type),
 		UNIT(test_client),
+		UNIT(test_many_hosts),
 		UNIT(test_roles_have_their_own_routes),
 		UNIT(test_pid_label_and_reload),
 		UNIT(test_expire),

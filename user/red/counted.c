@@ -147,6 +147,9 @@ static void on_counted(void *ctx, void *what, const struct rt_counted *n, u64 no
 		rt_sampling__counted(red->sampling, c->process.service, s->key.role, n->requests,
 				     n->sums.duration_ns, now);
 	rt_red__touch(red, &c->process, !client, now);
+	if (client)
+		rt_hosts__take(red->hosts, c->process.resource_id,
+			       (struct rt_slice){s->key.host, s->key.host_len}, now);
 	rt_series__add_histogram(s->duration, n->duration, (double)n->sums.duration_ns / 1e9, now);
 	if (client)
 		return;

@@ -137,6 +137,7 @@ struct rt_red *rt_red__new(struct rt_registry *r, const struct rt_config *cfg)
 	if (gethostname(red->host_name, sizeof(red->host_name) - 1))
 		red->host_name[0] = '\0';
 	red->routes = rt_routes__new(cfg);
+	red->hosts = rt_hosts__new(cfg->metrics_ttl);
 	red->info = rt_registry__add(r, &info_desc);
 	red->server_duration = rt_registry__add(r, &server_duration_desc);
 	red->client_duration = rt_registry__add(r, &client_duration_desc);
@@ -144,7 +145,7 @@ struct rt_red *rt_red__new(struct rt_registry *r, const struct rt_config *cfg)
 	red->request_size = rt_registry__add(r, &request_size_desc);
 	red->response_size = rt_registry__add(r, &response_size_desc);
 	red->active_requests = rt_registry__add(r, &active_desc);
-	if (!red->routes || !red->info || !red->server_duration || !red->client_duration ||
+	if (!red->routes || !red->hosts || !red->info || !red->server_duration || !red->client_duration ||
 	    !red->ttfb || !red->request_size || !red->response_size || !red->active_requests) {
 		rt_red__free(red);
 		errno = ENOMEM;
@@ -175,6 +176,7 @@ void rt_red__free(struct rt_red *red)
 	rt_learn__free(red->learn);
 	rt_sampling__free(red->sampling);
 	rt_routes__free(red->routes);
+	rt_hosts__free(red->hosts);
 	free(red);
 }
 
@@ -184,6 +186,7 @@ void rt_red__reload(struct rt_red *red, const struct rt_config *cfg)
 	if (red->learn)
 		rt_learn__forget(red->learn);
 	rt_routes__reload(red->routes, cfg);
+	rt_hosts__set_ttl(red->hosts, cfg->metrics_ttl);
 	/* Keys hold pointers to routes, which are gone. */
 	memset(red->cache, 0, sizeof(red->cache));
 }
@@ -333,8 +336,7 @@ const char *rt_red__route(struct rt_red *red, const struct rt_finished *f)
 	return rt_red__route_of(red->routes, f);
 }
 
-void rt_red__record(struct rt_red *red, const struct rt_finished *f, u64 now,
-		    const char **ret_route)
+static void record(struct rt_red *red, const struct rt_finished *f, u64 now, const char **ret_route)
 {
 	bool client = f->x->role == RT_ROLE_CLIENT;
 	const char *route = rt_red__route(red, f);
@@ -363,6 +365,29 @@ void rt_red__record(struct rt_red *red, const struct rt_finished *f, u64 now,
 		rt_series__observe(s->ttfb, (double)f->ttfb_ns / 1e9, now);
 	if (f->response_bytes)
 		rt_series__observe(s->response_size, (double)f->response_bytes, now);
+}
+
+/* Beyond a number of names it is the peer who was asked. */
+static bool is_unnamed(struct rt_red *red, const struct rt_finished *f, u64 now)
+{
+	return f->x->role == RT_ROLE_CLIENT && f->op->authority.len &&
+	       !rt_hosts__take(red->hosts, f->process->resource_id, f->op->authority, now);
+}
+
+void rt_red__record(struct rt_red *red, const struct rt_finished *f, u64 now,
+		    const char **ret_route)
+{
+	struct rt_finished of_peer;
+	struct rt_op op;
+
+	if (is_unnamed(red, f, now)) {
+		op = *f->op;
+		op.authority = (struct rt_slice){0};
+		of_peer = *f;
+		of_peer.op = &op;
+		f = &of_peer;
+	}
+	record(red, f, now, ret_route);
 }
 
 /* --- exchanges in flight ------------------------------------------------ */

@@ -3,6 +3,7 @@
 #ifndef REDTAP_RED_IMPL_H
 #define REDTAP_RED_IMPL_H
 
+#include "red/hosts.h"
 #include "red/learn.h"
 #include "red/red.h"
 #include "red/route.h"
@@ -64,6 +65,7 @@ struct touch_slot {
 struct rt_red {
 	struct rt_registry *registry;
 	struct rt_routes *routes;
+	struct rt_hosts *hosts;
 	struct rt_metric *server_duration, *client_duration, *ttfb, *request_size, *response_size;
 	struct rt_metric *active_requests, *info;
 	bool label_pid;
