@@ -23,12 +23,18 @@
 /* An executable that could not be read asks again after so long. */
 #define FORGET_UNREAD_NS 1000000000ull
 
-static void judge(struct rt_bpf *b, const struct rt_exe_key *key, const char *path)
+/* `known`: the kernel has a verdict. */
+static void judge(struct rt_bpf *b, const struct rt_exe_key *key, const char *path, bool known)
 {
 	u8 verdict = rt_scope__exe_matches(&b->cfg->exe, path) ? RT_VERDICT_IN : RT_VERDICT_OUT;
 	const struct bpf_map *exes = b->skel->maps.rt_exes;
+	struct rt_judged *last = &b->judged[(key->ino ^ key->dev) % RT_JUDGED_MAX];
 	u8 before = RT_VERDICT_ASKED;
 
+	/* The usual case takes no call on a map, as programs that begin are many. */
+	if (known && last->verdict == verdict && memcmp(&last->key, key, sizeof(*key)) == 0)
+		return;
+	*last = (struct rt_judged){*key, verdict};
 	if (!bpf_map__lookup_elem(exes, key, sizeof(*key), &before, sizeof(before), 0) &&
 	    before == verdict)
 		return;
@@ -76,7 +82,7 @@ int rt_exes__prefill(struct rt_bpf *b)
 		/* the kernel's own encoding of a device: 12 bits major, 20 minor */
 		key.dev = (u64)major(st.st_dev) << 20 | minor(st.st_dev);
 		key.ino = st.st_ino;
-		judge(b, &key, path);
+		judge(b, &key, path, false);
 	}
 	closedir(proc);
 	return 0;
@@ -111,7 +117,7 @@ void rt_bpf__judge_exe(struct rt_bpf *b, const struct rt_exe_event *ev)
 
 	snprintf(pid, sizeof(pid), "%u", ev->pid);
 	if (exe_path(pid, path, sizeof(path)) && is_asked(path, ev)) {
-		judge(b, &key, path);
+		judge(b, &key, path, ev->known);
 		return;
 	}
 	if (!ev->known)

@@ -12,6 +12,13 @@
 #define RT_LINKS_MAX 32
 /* Executables without a verdict, as they could not be read. */
 #define RT_UNREAD_MAX 1024
+#define RT_JUDGED_MAX 256
+
+/* The last verdict on an executable. */
+struct rt_judged {
+	struct rt_exe_key key;
+	u8 verdict; /* enum rt_verdict; 0: none */
+};
 
 struct rt_bpf {
 	const struct rt_config *cfg; /* borrowed */
@@ -44,6 +51,7 @@ struct rt_bpf {
 	const volatile struct rt_cpu_stats *stats; /* mapped: one per CPU */
 	u32 nr_cpus;
 	int stats_fd;
+	struct rt_judged judged[RT_JUDGED_MAX]; /* by the low bits */
 	struct rt_exe_key unread[RT_UNREAD_MAX];
 	u32 nr_unread;
 	u64 forget_unread_at;
