@@ -36,15 +36,21 @@ static int resolve(struct rt_scope *ret, const struct rt_config *cfg)
 }
 
 /* Refused, with exactly these words, and the result left alone. */
-static void refused(const struct rt_config *cfg, const char *words)
+static void refused_for(int err, const struct rt_config *cfg, const char *words)
 {
 	struct rt_scope s, before;
 
 	memset(&s, 0x5a, sizeof(s));
 	before = s;
-	assert_int_equal(resolve(&s, cfg), -EINVAL);
+	assert_int_equal(resolve(&s, cfg), -err);
 	assert_string_equal(sentence, words);
 	assert_memory_equal(&s, &before, sizeof(s));
+}
+
+/* As a mistake in the words. */
+static void refused(const struct rt_config *cfg, const char *words)
+{
+	refused_for(EINVAL, cfg, words);
 }
 
 /* Highest descriptor number in use plus one: to see that none is left open. */
@@ -89,30 +95,38 @@ static void test_netns_refused(void **state)
 	const struct {
 		struct rt_config cfg;
 		const char *words;
+		int err;
 	} rows[] = {
 		{{.netns = LIST("/run/netns/no-such-place")},
-		 "--netns /run/netns/no-such-place: No such file or directory"},
-		{{.netns = LIST("/dev/null/x")}, "--netns /dev/null/x: Not a directory"},
+		 "--netns /run/netns/no-such-place: No such file or directory",
+		 ENOENT},
+		{{.netns = LIST("/dev/null/x")}, "--netns /dev/null/x: Not a directory", EINVAL},
 		{{.netns = LIST("/dev/null")},
 		 "--netns /dev/null: not a network namespace; give a path like "
-		 "/run/netns/NAME, or a pid"},
+		 "/run/netns/NAME, or a pid",
+		 EINVAL},
 		{{.netns = LIST("/proc")},
 		 "--netns /proc: not a network namespace; give a path "
-		 "like /run/netns/NAME, or a pid"},
+		 "like /run/netns/NAME, or a pid",
+		 EINVAL},
 		/* namespaces all the same, but of another kind */
 		{{.netns = LIST("/proc/self/ns/mnt")},
 		 "--netns /proc/self/ns/mnt: not a network namespace; give a path like "
-		 "/run/netns/NAME, or a pid"},
-		{{.netns = LIST("999999999")}, "--netns 999999999: there is no process 999999999"},
-		{{.netns = LIST("0")}, "--netns 0: there is no process 0"},
-		{{.netns = LIST("")}, "--netns : No such file or directory"},
+		 "/run/netns/NAME, or a pid",
+		 EINVAL},
+		{{.netns = LIST("999999999")},
+		 "--netns 999999999: there is no process 999999999",
+		 ESRCH},
+		{{.netns = LIST("0")}, "--netns 0: there is no process 0", ESRCH},
+		{{.netns = LIST("")}, "--netns : No such file or directory", ENOENT},
 		/* a good one before it does not help */
 		{{.netns = LIST("/proc/self/ns/net", "/x")},
-		 "--netns /x: No such file or directory"},
+		 "--netns /x: No such file or directory",
+		 ENOENT},
 	};
 
 	for (size_t i = 0; i < RT_ARRAY_SIZE(rows); i++)
-		refused(&rows[i].cfg, rows[i].words);
+		refused_for(rows[i].err, &rows[i].cfg, rows[i].words);
 }
 
 /* --- cgroups ----------------------------------------------------------------- */
@@ -159,16 +173,18 @@ static void test_cgroup_refused(void **state)
 	const struct {
 		struct rt_config cfg;
 		const char *words;
+		int err;
 	} rows[] = {
 		{{.cgroup = LIST("/sys/fs/cgroup/no-such")},
-		 "--cgroup /sys/fs/cgroup/no-such: No such file or directory"},
-		{{.cgroup = LIST("/dev/null")}, "--cgroup /dev/null: Not a directory"},
-		{{.cgroup = LIST("/proc")}, "--cgroup /proc: not a cgroup v2 directory"},
+		 "--cgroup /sys/fs/cgroup/no-such: No such file or directory",
+		 ENOENT},
+		{{.cgroup = LIST("/dev/null")}, "--cgroup /dev/null: Not a directory", EINVAL},
+		{{.cgroup = LIST("/proc")}, "--cgroup /proc: not a cgroup v2 directory", EINVAL},
 	};
 	int fd = next_fd();
 
 	for (size_t i = 0; i < RT_ARRAY_SIZE(rows); i++)
-		refused(&rows[i].cfg, rows[i].words);
+		refused_for(rows[i].err, &rows[i].cfg, rows[i].words);
 	assert_int_equal(next_fd(), fd);
 }
 
@@ -191,31 +207,29 @@ static void test_pid(void **state)
 
 static void test_pid_refused(void **state)
 {
-	static const char *const bad[] = {
-		"abc",
-		"",
-		"-1",
-		"12x",
-		"self",
+	static const char *const mistakes[] = {"abc", "", "-1", "12x", "self", "../proc/1"};
+	char gone[16];
+	const char *const absent[] = {
+		gone,
 		"999999999",
 		"0",
-		"../proc/1",
 		/* must not be cut to a number that exists */
 		"100000000000000000000000000000000000001",
 	};
-	char words[160], gone[16];
+	size_t n = RT_ARRAY_SIZE(mistakes);
+	char words[160];
 	pid_t child = fork();
 
 	if (!child)
 		_exit(0);
 	assert_int_equal(waitpid(child, NULL, 0), child);
 	snprintf(gone, sizeof(gone), "%d", (int)child);
-	for (size_t i = 0; i <= RT_ARRAY_SIZE(bad); i++) {
-		const char *value = i < RT_ARRAY_SIZE(bad) ? bad[i] : gone;
+	for (size_t i = 0; i < n + RT_ARRAY_SIZE(absent); i++) {
+		const char *value = i < n ? mistakes[i] : absent[i - n];
 		const struct rt_config cfg = {.pid = LIST(value)};
 
 		snprintf(words, sizeof(words), "--pid %s: there is no process %s", value, value);
-		refused(&cfg, words);
+		refused_for(i < n ? EINVAL : ESRCH, &cfg, words);
 	}
 }
 

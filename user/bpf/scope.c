@@ -28,11 +28,20 @@
 #define NSFS_MAGIC 0x6e736673
 #endif
 
-#define fail(...) (snprintf(errbuf, errlen, __VA_ARGS__), -EINVAL)
+/* For words that are wrong in themselves; and where the kernel's answer is the reason, which
+ * may be another one later. */
+#define fail(...)	    (snprintf(errbuf, errlen, __VA_ARGS__), -EINVAL)
+#define fail_with(err, ...) (snprintf(errbuf, errlen, __VA_ARGS__), (err))
 
 bool rt_scope__is_number(const char *s)
 {
 	return *s && strspn(s, "0123456789") == strlen(s);
+}
+
+/* A path that leads through a file is as wrong as one to a file of another kind. */
+static int path_error(int err)
+{
+	return err == -ENOTDIR || err == -ENAMETOOLONG ? -EINVAL : err;
 }
 
 /* All kinds of namespaces lie on nsfs. */
@@ -102,12 +111,14 @@ static int resolve_netns(struct rt_scope *s, const char *value, char *errbuf, si
 			    value);
 	if (err) {
 		if (p == path && err == -ENOENT)
-			return fail("--netns %s: there is no process %s", value, value);
+			return fail_with(-ESRCH, "--netns %s: there is no process %s", value,
+					 value);
 		if (p == path && err == -EACCES)
-			return fail("--netns %s: another user's process, which takes "
-				    "CAP_SYS_PTRACE to look at",
-				    value);
-		return fail("--netns %s: %s", value, strerror(-err));
+			return fail_with(err,
+					 "--netns %s: another user's process, which takes "
+					 "CAP_SYS_PTRACE to look at",
+					 value);
+		return fail_with(path_error(err), "--netns %s: %s", value, strerror(-err));
 	}
 	s->netns[s->nr_netns] = (u32)s->netns_places[s->nr_netns].ino;
 	s->nr_netns++;
@@ -124,7 +135,7 @@ static int resolve_cgroup(struct rt_scope *s, const char *value, char *errbuf, s
 	if (fd == -ENOTTY)
 		return fail("--cgroup %s: not a cgroup v2 directory", value);
 	if (fd < 0)
-		return fail("--cgroup %s: %s", value, strerror(-fd));
+		return fail_with(path_error(fd), "--cgroup %s: %s", value, strerror(-fd));
 	s->cgroups[s->nr_cgroups++] = fd;
 	return 0;
 }
@@ -138,12 +149,16 @@ static int resolve_pid(struct rt_scope *s, const char *value, char *errbuf, size
 	if (s->nr_pids >= RT_SCOPE_PID_MAX)
 		return fail("more than %d processes in the scope", RT_SCOPE_PID_MAX);
 	snprintf(path, sizeof(path), "/proc/%.20s", value);
-	if (!rt_scope__is_number(value) || access(path, F_OK))
+	if (!rt_scope__is_number(value))
 		return fail("--pid %s: there is no process %s", value, value);
+	if (access(path, F_OK))
+		return fail_with(-ESRCH, "--pid %s: there is no process %s", value, value);
 	pid = (u32)strtoul(value, NULL, 10);
 	fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (fd < 0)
-		return fail("--pid %s: %s", value, strerror(errno));
+	if (fd < 0) {
+		fd = -errno;
+		return fail_with(fd, "--pid %s: %s", value, strerror(-fd));
+	}
 	s->pidfds[s->nr_pids] = fd;
 	s->pids[s->nr_pids++] = pid;
 	return 0;

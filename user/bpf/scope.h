@@ -30,7 +30,8 @@ struct rt_scope {
 	u32 nr_ports;
 };
 
-/* 0, or -EINVAL with one sentence that names the flag's value. */
+/* 0, or one sentence that names the flag's value, with -EINVAL where that is wrong in itself,
+ * else with the kernel's answer. */
 int rt_scope__resolve(struct rt_scope *ret, const struct rt_config *cfg, char *errbuf,
 		      size_t errlen);
 void rt_scope__close(struct rt_scope *s);
