@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -205,6 +206,30 @@ static void test_pid(void **state)
 	rt_scope__close(&s);
 }
 
+static void *resolve_thread(void *ret)
+{
+	char id[16];
+	const struct rt_config cfg = {.pid = LIST(id)};
+	struct rt_scope s;
+
+	snprintf(id, sizeof(id), "%d", (int)gettid());
+	assert_int_equal(resolve(&s, &cfg), 0);
+	assert_int_equal(s.nr_pids, 1);
+	*(u32 *)ret = s.pids[0];
+	return NULL;
+}
+
+/* A thread's id means its process, of which the kernel knows. */
+static void test_pid_of_a_thread(void **state)
+{
+	pthread_t thread;
+	u32 pid = 0;
+
+	assert_int_equal(pthread_create(&thread, NULL, resolve_thread, &pid), 0);
+	pthread_join(thread, NULL);
+	assert_int_equal(pid, getpid());
+}
+
 static void test_pid_refused(void **state)
 {
 	static const char *const mistakes[] = {"abc", "", "-1", "12x", "self", "../proc/1"};
@@ -385,12 +410,19 @@ static void test_exe(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nothing),	       cmocka_unit_test(test_netns),
-		cmocka_unit_test(test_netns_refused),  cmocka_unit_test(test_cgroup),
-		cmocka_unit_test(test_cgroup_refused), cmocka_unit_test(test_pid),
-		cmocka_unit_test(test_pid_refused),    cmocka_unit_test(test_port),
-		cmocka_unit_test(test_port_refused),   cmocka_unit_test(test_too_many),
-		cmocka_unit_test(test_short_buffer),   cmocka_unit_test(test_exe),
+		cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_netns),
+		cmocka_unit_test(test_netns_refused),
+		cmocka_unit_test(test_cgroup),
+		cmocka_unit_test(test_cgroup_refused),
+		cmocka_unit_test(test_pid),
+		cmocka_unit_test(test_pid_of_a_thread),
+		cmocka_unit_test(test_pid_refused),
+		cmocka_unit_test(test_port),
+		cmocka_unit_test(test_port_refused),
+		cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_short_buffer),
+		cmocka_unit_test(test_exe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

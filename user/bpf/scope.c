@@ -140,27 +140,41 @@ static int resolve_cgroup(struct rt_scope *s, const char *value, char *errbuf, s
 	return 0;
 }
 
+/* The kernel compares processes, and a thread's id has a place in /proc as well. 0 or -errno. */
+static int process_of(const char *id, u32 *ret)
+{
+	char path[64], line[256];
+	__cleanup_file FILE *f = NULL;
+
+	snprintf(path, sizeof(path), "/proc/%.20s/status", id);
+	f = fopen(path, "re");
+	if (!f)
+		return errno == ENOENT ? -ESRCH : -errno;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "Tgid: %u", ret) == 1)
+			return 0;
+	return -ESRCH; /* it ended while it was looked at */
+}
+
 static int resolve_pid(struct rt_scope *s, const char *value, char *errbuf, size_t errlen)
 {
-	char path[64];
-	u32 pid;
-	int fd;
+	u32 *pid = &s->pids[s->nr_pids];
+	int err, fd = -1;
 
 	if (s->nr_pids >= RT_SCOPE_PID_MAX)
 		return fail("more than %d processes in the scope", RT_SCOPE_PID_MAX);
-	snprintf(path, sizeof(path), "/proc/%.20s", value);
 	if (!rt_scope__is_number(value))
 		return fail("--pid %s: there is no process %s", value, value);
-	if (access(path, F_OK))
-		return fail_with(-ESRCH, "--pid %s: there is no process %s", value, value);
-	pid = (u32)strtoul(value, NULL, 10);
-	fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (fd < 0) {
-		fd = -errno;
-		return fail_with(fd, "--pid %s: %s", value, strerror(-fd));
+	err = process_of(value, pid);
+	if (!err) {
+		fd = (int)syscall(SYS_pidfd_open, *pid, 0);
+		err = fd < 0 ? -errno : 0;
 	}
-	s->pidfds[s->nr_pids] = fd;
-	s->pids[s->nr_pids++] = pid;
+	if (err == -ESRCH)
+		return fail_with(err, "--pid %s: there is no process %s", value, value);
+	if (err)
+		return fail_with(err, "--pid %s: %s", value, strerror(-err));
+	s->pidfds[s->nr_pids++] = fd;
 	return 0;
 }
 
