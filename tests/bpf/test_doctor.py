@@ -4,6 +4,7 @@ where one does not. Doctor's scope is its own process: it captures nothing."""
 
 import pathlib
 import shutil
+import sys
 import tempfile
 
 import pytest
@@ -153,6 +154,39 @@ def test_unprivileged(program):
         assert verdict == "no" and PRIVILEGE in text, text
     assert {v[0] for k, v in items.items() if k.startswith("CAP_")} == {"--"}
     assert items["kernel BTF"][0] == "ok"
+
+
+# Behind it bpf(2) ends with EPERM.
+FORBID_BPF = """
+import ctypes, os, platform, struct, sys
+nr = {"x86_64": 321, "aarch64": 280}[platform.machine()]
+ins = [(0x20, 0, 0, 0), (0x15, 0, 1, nr), (0x06, 0, 0, 0x50001), (0x06, 0, 0, 0x7FFF0000)]
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *i) for i in ins))
+prog = struct.pack("HxxxxxxP", len(ins), ctypes.addressof(code))
+assert ctypes.CDLL(None).prctl(22, 2, prog) == 0
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+FORBIDDEN = [
+    pytest.param(["unshare", "--map-root-user"], "user namespace", id="user-namespace"),
+    pytest.param([sys.executable, "-c", FORBID_BPF], "seccomp", id="seccomp"),
+]
+
+
+@pytest.mark.parametrize("wrap, reason", FORBIDDEN)
+def test_capabilities_that_are_not_enough(program, netns, wrap, reason):
+    """All bits are there, and bpf(2) is refused: that is the reason, not an old kernel."""
+    status, items, last = doctor(program, wrap=wrap)
+    assert status == 1 and last.startswith("no backend works here")
+    assert items["CAP_BPF"][0] == items["CAP_SYS_ADMIN"][0] == "ok"
+    verdict, text = items["privileges to load BPF"]
+    assert verdict == "no" and reason in text, text
+    for item in ("BPF ring buffer", "backend sock"):
+        verdict, text = items[item]
+        assert verdict == "no" and PRIVILEGE in text, text
+    argv = [*wrap, program, "run", "--netns", netns.path, "--listen", "127.0.0.1:0"]
+    done = run(argv, check=False, env=clean_env())
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done
+    assert "not permitted: " in done.stderr and reason in done.stderr, done.stderr
 
 
 def test_capabilities_instead_of_root(program):

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -23,8 +24,9 @@
 
 #include "util/cleanup.h"
 
-/* The kernel's fixed inode number of the first pid namespace, PROC_PID_INIT_INO. */
-#define PID_NS_INITIAL 0xEFFFFFFCul
+/* The fixed inode numbers of the first namespaces: PROC_USER_INIT_INO, PROC_PID_INIT_INO. */
+#define USER_NS_INITIAL 0xEFFFFFFDul
+#define PID_NS_INITIAL	0xEFFFFFFCul
 
 static char details[RT_NR_FEATURES][96];
 static char disabled[RT_NR_FEATURES][96]; /* "": not; else what its need is then */
@@ -68,12 +70,31 @@ bool rt_features__has_cap(int cap)
 	return eff >> cap & 1;
 }
 
+/* By loading no types at all, where the right to is looked at before them. Not by a map:
+ * before Linux 5.11 EPERM may stand for a limit of locked memory there. */
+static bool may_call_bpf(void)
+{
+	char *said = details[RT_FEATURE_PRIVILEGE];
+	struct stat st;
+
+	if (bpf_btf_load("", 0, NULL) >= 0 || (errno != EPERM && errno != EACCES))
+		return true;
+	if (!stat("/proc/self/ns/user", &st) && st.st_ino != USER_NS_INITIAL)
+		snprintf(said, sizeof(details[0]),
+			 "the capabilities are those of a user namespace, not the host's");
+	else if (prctl(PR_GET_SECCOMP) > 0)
+		snprintf(said, sizeof(details[0]), "a seccomp profile forbids bpf(2)");
+	else
+		snprintf(said, sizeof(details[0]), "the kernel refuses bpf(2) all the same");
+	return false;
+}
+
 static bool probe_privilege(void)
 {
-	/* It stands for both. */
-	if (rt_features__has_cap(RT_CAP_SYS_ADMIN))
-		return true;
-	return rt_features__has_cap(RT_CAP_PERFMON) && rt_features__has_cap(RT_CAP_BPF);
+	/* The first one stands for the others. */
+	return (rt_features__has_cap(RT_CAP_SYS_ADMIN) ||
+		(rt_features__has_cap(RT_CAP_PERFMON) && rt_features__has_cap(RT_CAP_BPF))) &&
+	       may_call_bpf();
 }
 
 static bool probe_ringbuf(void)

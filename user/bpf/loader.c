@@ -410,9 +410,11 @@ static int check_basics(const struct rt_config *cfg, char *errbuf, size_t errlen
 			return -ENOTSUP;
 		}
 	if (!rt_features__has(RT_FEATURE_PRIVILEGE)) {
-		snprintf(errbuf, errlen,
-			 "loading BPF programs is not permitted: run as root, or with the "
-			 "capabilities CAP_BPF and CAP_PERFMON");
+		const char *why = rt_features__detail(RT_FEATURE_PRIVILEGE);
+
+		snprintf(errbuf, errlen, "loading BPF programs is not permitted: %s",
+			 *why ? why
+			      : "run as root, or with the capabilities CAP_BPF and CAP_PERFMON");
 		return -EPERM;
 	}
 	if (!rt_features__has(RT_FEATURE_LOCKDOWN)) {
