@@ -92,6 +92,16 @@ def test_trampolines(program):
                     + auto.removeprefix("redtap will use the backend "))
 
 
+def test_what_the_status_means(program):
+    """One backend that works is not enough where --backend names another."""
+    said = run([program, "doctor", "--help"]).stdout.replace("\n", " ")
+    assert "0 when `redtap run` with the same options has a backend, else 1." in said
+    fewer = ["--disable-feature", "tracefs"]
+    assert doctor(program, *fewer)[0] == 0
+    status, _, last = doctor(program, *fewer, "--backend", "syscall")
+    assert status == 1 and last.startswith("the backend syscall does not work here"), last
+
+
 def test_preempted_programs(program):
     """A backend that this kernel skips runs of is told so, and taken after the others."""
     status, items, last = doctor(program, "--disable-feature", "steady_tp")

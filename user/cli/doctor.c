@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * `redtap doctor`: what this kernel and these privileges allow, one line per
- * item, and which backend would be used. Exit status 0 when one works, else 1.
+ * item, and which backend `redtap run` would use with the same options. Exit
+ * status 0 when there is one, else 1.
  */
 #include "cli/cli.h"
 
@@ -18,7 +19,8 @@ static const char usage[] =
 	"usage: redtap doctor [options]\n"
 	"\n"
 	"Tells what this kernel and these privileges allow, and which backend would be used.\n"
-	"Loads each backend for a moment. Exit status 0 when one works, else 1.\n";
+	"Loads each backend for a moment. Exit status 0 when `redtap run` with the same options\n"
+	"has a backend, else 1.\n";
 
 static void print_features(void)
 {
