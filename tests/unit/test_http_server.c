@@ -504,10 +504,10 @@ static void test_listen_addresses(void **state)
 static void test_listen_errors(void **state)
 {
 	static const char *const malformed[] = {
-		"",	    "foo",	  "127.0.0.1",	   "127.0.0.1:",  "127.0.0.1:65536",
-		"127.1:80", "1.2.3.4:x",  "1.2.3.4:-1",	   "::1:9733",	  "[::1]",
-		"[::1:80",  "[]:80",	  "1.2.3.4:+80",   "1.2.3.4: 80", "[1.2.3.4]:80",
-		"host:80",  ":000000080", "[::1%nope]:80",
+		"",	    "foo",	  "127.0.0.1",	 "127.0.0.1:",	"127.0.0.1:65536",
+		"127.1:80", "1.2.3.4:x",  "1.2.3.4:-1",	 "::1:9733",	"[::1]",
+		"[::1:80",  "[]:80",	  "1.2.3.4:+80", "1.2.3.4: 80", "[1.2.3.4]:80",
+		"host:80",  ":000000080", "[::1%]:80",	 "[x%nope]:80",
 	};
 	int fds = count_fds();
 	struct rt_http_server *s = start("127.0.0.1:0"), *other = NULL;
@@ -530,6 +530,10 @@ static void test_listen_errors(void **state)
 		-EADDRNOTAVAIL);
 	assert_string_equal(
 		err, "cannot listen on 192.0.2.7:9733: 192.0.2.7 is not an address of this host");
+	assert_int_equal(
+		rt_http_server__new(&other, "[fe80::1%nope]:80", routes, NULL, err, sizeof(err)),
+		-ENODEV);
+	assert_string_equal(err, "cannot listen on [fe80::1%nope]:80: there is no interface nope");
 
 	for (i = 0; i < RT_ARRAY_SIZE(malformed); i++) {
 		if (rt_http_server__new(&other, malformed[i], routes, NULL, err, sizeof(err)) !=

@@ -66,7 +66,7 @@ static void set_in6(struct address *a, struct in6_addr addr, unsigned int scope)
 	a->len = sizeof(a->in6);
 }
 
-static bool parse_in6(struct address *a)
+static int parse_in6(struct address *a)
 {
 	char text[sizeof(a->host)];
 	unsigned int scope = 0;
@@ -75,19 +75,21 @@ static bool parse_in6(struct address *a)
 
 	memcpy(text, a->host, sizeof(text));
 	percent = strchr(text, '%');
-	if (percent) {
+	if (percent)
 		*percent = '\0';
+	if (inet_pton(AF_INET6, text, &addr) != 1 || (percent && !percent[1]))
+		return -EINVAL;
+	if (percent) {
 		scope = if_nametoindex(percent + 1);
 		if (!scope)
-			return false;
+			return -errno;
 	}
-	if (inet_pton(AF_INET6, text, &addr) != 1)
-		return false;
 	set_in6(a, addr, scope);
-	return true;
+	return 0;
 }
 
-static bool parse_address(struct address *a, const char *s)
+/* 0; -EINVAL: the words are wrong; else what the kernel said of the interface. */
+static int parse_address(struct address *a, const char *s)
 {
 	const char *colon = strrchr(s, ':');
 	struct in_addr addr;
@@ -96,7 +98,7 @@ static bool parse_address(struct address *a, const char *s)
 
 	memset(a, 0, sizeof(*a));
 	if (!colon || !parse_port(colon + 1, &a->port))
-		return false;
+		return -EINVAL;
 	n = (size_t)(colon - s);
 	brackets = n >= 2 && s[0] == '[' && s[n - 1] == ']';
 	if (brackets) {
@@ -104,21 +106,21 @@ static bool parse_address(struct address *a, const char *s)
 		n -= 2;
 	}
 	if (n >= sizeof(a->host))
-		return false;
+		return -EINVAL;
 	memcpy(a->host, s, n);
 	if (brackets)
 		return parse_in6(a);
 	if (!n) {
 		a->any = true;
 		set_in6(a, in6addr_any, 0);
-		return true;
+		return 0;
 	}
 	if (strcmp(a->host, "localhost") == 0)
 		addr.s_addr = htonl(INADDR_LOOPBACK);
 	else if (inet_pton(AF_INET, a->host, &addr) != 1)
-		return false;
+		return -EINVAL;
 	set_in(a, addr);
-	return true;
+	return 0;
 }
 
 static int open_socket(const struct address *a)
@@ -143,6 +145,8 @@ static int open_socket(const struct address *a)
 
 static void explain(const char *listen_on, const struct address *a, int err, char *buf, size_t len)
 {
+	const char *percent = strchr(a->host, '%');
+
 	switch (-err) {
 	case EADDRINUSE:
 		snprintf(buf, len,
@@ -153,6 +157,10 @@ static void explain(const char *listen_on, const struct address *a, int err, cha
 	case EADDRNOTAVAIL:
 		snprintf(buf, len, "cannot listen on %s: %s is not an address of this host",
 			 listen_on, a->host);
+		return;
+	case ENODEV:
+		snprintf(buf, len, "cannot listen on %s: there is no interface %s", listen_on,
+			 percent ? percent + 1 : "");
 		return;
 	case EACCES:
 		snprintf(buf, len,
@@ -176,14 +184,19 @@ static void explain(const char *listen_on, const struct address *a, int err, cha
 int rt_listen(const char *listen_on, unsigned short *ret_port, char *errbuf, size_t errlen)
 {
 	struct address a, bound;
-	int fd;
+	int fd, err;
 
-	if (!parse_address(&a, listen_on)) {
+	err = parse_address(&a, listen_on);
+	if (err == -EINVAL) {
 		snprintf(errbuf, errlen,
 			 "cannot listen on \"%s\": expected ADDR:PORT, such as 127.0.0.1:9733, "
 			 "[::1]:9733 or :9733",
 			 listen_on);
-		return -EINVAL;
+		return err;
+	}
+	if (err) {
+		explain(listen_on, &a, err, errbuf, errlen);
+		return err;
 	}
 	fd = open_socket(&a);
 	if (a.any && (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL)) {
@@ -197,8 +210,7 @@ int rt_listen(const char *listen_on, unsigned short *ret_port, char *errbuf, siz
 	}
 	bound.len = sizeof(bound.in6);
 	if (getsockname(fd, &bound.sa, &bound.len) < 0) {
-		int err = -errno;
-
+		err = -errno;
 		explain(listen_on, &a, err, errbuf, errlen);
 		close(fd);
 		return err;
