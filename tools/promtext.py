@@ -13,7 +13,7 @@ ESCAPE = {"n": "\n", '"': '"', "\\": "\\"}
 def parse(text):
     """-> list of (name, labels, value)."""
     samples = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         m = SAMPLE.match(line)
         if m:
             labels = {k: re.sub(r"\\(.)", lambda e: ESCAPE.get(e.group(1), e.group(0)), v)

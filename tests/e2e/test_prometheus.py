@@ -3,6 +3,7 @@
 
 import json
 import subprocess
+import sys
 import threading
 import time
 import urllib.parse
@@ -11,7 +12,11 @@ import urllib.request
 import pytest
 
 from lib import load
-from lib.util import free_port, need, wait_until
+from lib.metrics import Metrics
+from lib.util import ROOT_DIR, free_port, need, wait_until
+
+sys.path.insert(0, str(ROOT_DIR / "tools"))
+import promtext  # noqa: E402
 
 pytestmark = pytest.mark.alone
 
@@ -21,6 +26,15 @@ scrape_configs:
   - job_name: redtap
     static_configs: [{{ targets: ['127.0.0.1:{port}'] }}]
 """
+
+
+def test_only_a_newline_ends_a_line():
+    """Where Python sees ends of lines, a label's value goes on: of both readers here."""
+    odd = "a\x85b\u2028c\u2029d\x0be\x0cf\x1cg"
+    page = f'# HELP up x\nup{{job="{odd}"}} 1\nup{{job="z"}} 2\n'
+    want = [("up", {"job": odd}, 1), ("up", {"job": "z"}, 2)]
+    assert promtext.parse(page) == want
+    assert [(x.name, x.labels, x.value) for x in Metrics(page).samples] == want
 
 
 def promtool_check(page):

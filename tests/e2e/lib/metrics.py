@@ -53,7 +53,7 @@ class Metrics:
     def __init__(self, text):
         self.text = text
         self.samples = [
-            parse_line(line) for line in text.splitlines() if line and not line.startswith("#")
+            parse_line(line) for line in text.split("\n") if line and not line.startswith("#")
         ]
         self._by_name = {}
         for sample in self.samples:
