@@ -19,6 +19,7 @@ static const struct {
 	{"'': 1\n", ":1: unknown key \"\""},
 	{"<<: 1\n", ":1: unknown key \"<<\""},
 	{"\"a\\nredtap: forged\": 1\n", ":1: unknown key \"a?redtap: forged\""},
+	{"\"a\\u009bb\\u00e9\": 1\n", ":1: unknown key \"a??b\xc3\xa9\""},
 	{"services:\n  - name: x\n    exee: y\n",
 	 ":3: services: unknown key \"exee\" in a rule; did you mean \"exe\"?"},
 	/* bad values */
@@ -144,6 +145,17 @@ static void expect_mistake(const char *yaml, size_t len, const char *sentence)
 	assert_null(strchr(got, '\n'));
 }
 
+/* Nothing that drives a terminal, be it above 0x7f or no UTF-8. */
+static void test_hostile_file_name(void **state)
+{
+	static const char name[] = "/nowhere/\xc3\xa9\n\xc2\x9b\xff\x1b";
+	struct rt_config *cfg;
+	char got[512];
+
+	assert_int_equal(rt_config__load(&cfg, name, NULL, NULL, 0, got, sizeof(got)), -ENOENT);
+	assert_non_null(strstr(got, "/nowhere/\xc3\xa9?????: "));
+}
+
 static void test_hostile_yaml(void **state)
 {
 	size_t i;
@@ -258,6 +270,7 @@ static void test_files_that_cannot_be_read(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_hostile_file_name),
 		cmocka_unit_test(test_hostile_yaml),
 		cmocka_unit_test(test_every_cut_and_every_flip),
 		cmocka_unit_test(test_files_that_say_nothing),

@@ -98,6 +98,12 @@ static void test_outside_bytes_forge_nothing(void **state)
 	text = end_capture();
 	assert_string_equal(text, "redtap: path /x?redtap: error: forged?[2J?\n");
 	free(text);
+	/* U+009B begins a sequence like ESC [ does; U+00A0 and others are letters. */
+	start_capture();
+	rt_info("path %s", "/\xc2\x9b\x32J\x9b\xc3_\xc2\x80\xc2\x9f\xc2\xa0\xc3\xa9\xed\xa0\x80");
+	text = end_capture();
+	assert_string_equal(text, "redtap: path /??2J??_????\xc2\xa0\xc3\xa9???\n");
+	free(text);
 }
 
 static void test_long_line_is_cut_and_says_so(void **state)

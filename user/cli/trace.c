@@ -50,15 +50,13 @@ static void put_plain(struct rt_buf *b, struct rt_slice s)
 	u32 n;
 
 	for (u32 i = 0; i < s.len; i += n) {
-		u32 len = rt_utf8_len(s.p + i, s.len - i);
-		u32 point = len ? rt_utf8_point(s.p + i, len) : 0;
+		u32 len = rt_utf8_plain(s.p + i, s.len - i);
 
 		n = len ? len : 1;
-		if (point > 0x20 && (point < 0x7f || point >= 0xa0))
+		if (len && s.p[i] != ' ')
 			rt_buf__put(b, s.p + i, n);
 		else
-			for (u32 k = 0; k < n; k++)
-				rt_buf__printf(b, "\\x%02x", s.p[i + k]);
+			rt_buf__printf(b, "\\x%02x", s.p[i]);
 	}
 }
 

@@ -78,12 +78,12 @@ const char *rt_show(struct rt_shown *out, const char *text)
 	u32 n;
 
 	for (; left; p += n, left -= n) {
-		n = rt_utf8_len(p, left);
+		n = rt_utf8_plain(p, left);
 		if (at + (n ? n : 1) + sizeof(more) > sizeof(out->text)) {
 			memcpy(out->text + at, more, sizeof(more));
 			return out->text;
 		}
-		if (n == 0 || *p < 0x20 || *p == 0x7f) {
+		if (n == 0) {
 			out->text[at++] = '?';
 			n = 1;
 		} else {
@@ -100,7 +100,6 @@ int rt_mistake__tell(struct rt_mistake *m, const struct rt_source *src, const ch
 	struct rt_buf b = RT_BUF_INIT;
 	char text[512];
 	va_list ap;
-	char *p;
 
 	if (m->len == 0 || m->buf[0])
 		return -EINVAL;
@@ -120,9 +119,7 @@ int rt_mistake__tell(struct rt_mistake *m, const struct rt_source *src, const ch
 	rt_buf__free(&b);
 
 	/* A file's name may hold anything. */
-	for (p = m->buf; *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?';
+	rt_utf8_make_plain(m->buf);
 	return -EINVAL;
 }
 

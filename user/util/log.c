@@ -16,6 +16,7 @@
 
 #include "util/buf.h"
 #include "util/clock.h"
+#include "util/utf8.h"
 
 /* Longer messages are cut, and end in "..." to say so. */
 #define MESSAGE_MAX 4096
@@ -47,11 +48,7 @@ enum rt_log_level rt_log__level(void)
 
 static void put_text(struct rt_buf *line, enum rt_log_level level, char *msg)
 {
-	char *p;
-
-	for (p = msg; *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?';
+	rt_utf8_make_plain(msg);
 	rt_buf__puts(line, levels[level].prefix);
 	rt_buf__puts(line, msg);
 	rt_buf__putc(line, '\n');

@@ -4,6 +4,8 @@
 #ifndef REDTAP_UTF8_H
 #define REDTAP_UTF8_H
 
+#include <string.h>
+
 #include "redtap/types.h"
 
 /* Bytes of the well-formed sequence at p, of `left` > 0 bytes; 0: there is none. */
@@ -50,6 +52,31 @@ static inline u32 rt_utf8_point(const u8 *p, u32 n)
 	for (i = 1; i < n; i++)
 		cp = cp << 6 | (p[i] & 0x3f);
 	return cp;
+}
+
+/* Bytes of what is at p that a terminal may be shown; 0: no UTF-8, or a control character, of
+ * which there are some above 0x7f. */
+static inline u32 rt_utf8_plain(const u8 *p, size_t left)
+{
+	u32 n = rt_utf8_len(p, left);
+	u32 point = n ? rt_utf8_point(p, n) : 0;
+
+	return point < 0x20 || (point >= 0x7f && point < 0xa0) ? 0 : n;
+}
+
+/* Replaces each byte that is not plain. */
+static inline void rt_utf8_make_plain(char *text)
+{
+	size_t left = strlen(text);
+	u32 n;
+
+	for (u8 *p = (u8 *)text; left; p += n, left -= n) {
+		n = rt_utf8_plain(p, left);
+		if (n)
+			continue;
+		*p = '?';
+		n = 1;
+	}
 }
 
 #endif /* REDTAP_UTF8_H */
