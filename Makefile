@@ -41,6 +41,8 @@ COMPILE = $(MAKE) -j$(shell nproc) --output-sync=target
 # --- flags ----------------------------------------------------------------
 
 PKGS := libbpf libelf zlib libcjson libmicrohttpd yaml-0.1
+# What has no .pc file.
+HEADERS := uthash.h
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
 # clang -target bpf does not look where Debian keeps asm/*.h.
@@ -104,9 +106,11 @@ all: $(BUILD)/redtap ## build the program, $(BUILD)/redtap
 $(BUILD)/.prerequisites: Makefile
 	@mkdir -p $(@D)
 	@missing=; \
-	for c in $(firstword $(CC)) $(CLANG) $(BPFTOOL) $(PKG_CONFIG); do \
+	for c in $(firstword $(CC)) $(CLANG) $(LLVM_STRIP) $(BPFTOOL) $(PKG_CONFIG); do \
 		command -v $$c >/dev/null || missing="$$missing $$c"; done; \
 	for p in $(PKGS); do $(PKG_CONFIG) --exists $$p 2>/dev/null || missing="$$missing $$p"; done; \
+	for h in $(HEADERS); do echo "#include <$$h>" | $(CC) $(PKG_CFLAGS) $(CFLAGS) -E -xc - \
+		>/dev/null 2>&1 || missing="$$missing $$h"; done; \
 	if [ -n "$$missing" ]; then \
 		echo "missing for the build:$$missing. Run tools/setup.sh build (as root) first." >&2; \
 		exit 1; fi
