@@ -147,7 +147,7 @@ static void test_nothing_is_slow_at_first(void **state)
 	assert_true(sampler(t, 1)->slow_ns > SEC);
 }
 
-static bool ask(struct fixture *t, const char *service, u16 status, u64 ns, u64 now)
+static u32 ask(struct fixture *t, const char *service, u16 status, u64 ns, u64 now)
 {
 	struct rt_exchange x = {.role = RT_ROLE_SERVER};
 	struct rt_op op = {.status = status};
@@ -165,13 +165,13 @@ static void test_rates(void **state)
 	u32 any = 0, failed = 0, slow = 0, other = 0, mixed = 0;
 
 	for (u64 now = 100 * SEC; now < 110 * SEC; now += MS) {
-		any += ask(t, "a", 200, MS, now);
-		failed += ask(t, "b", 500, 21 * MS, now);
-		slow += ask(t, "c", 200, 21 * MS, now);
-		other += ask(t, "d", 200, 20 * MS, now);
-		mixed += ask(t, "e", 200, MS, now);
-		mixed += ask(t, "e", 200, 21 * MS, now);
-		mixed += ask(t, "e", 500, MS, now);
+		any += ask(t, "a", 200, MS, now) != 0;
+		failed += ask(t, "b", 500, 21 * MS, now) != 0;
+		slow += ask(t, "c", 200, 21 * MS, now) != 0;
+		other += ask(t, "d", 200, 20 * MS, now) != 0;
+		mixed += ask(t, "e", 200, MS, now) != 0;
+		mixed += ask(t, "e", 200, 21 * MS, now) != 0;
+		mixed += ask(t, "e", 500, MS, now) != 0;
 	}
 	assert_in_range(any, 10, 11);
 	assert_in_range(failed, 10, 11);
@@ -181,8 +181,21 @@ static void test_rates(void **state)
 	/* Silence saves no more than a second's. */
 	slow = 0;
 	for (u32 i = 0; i < 100; i++)
-		slow += ask(t, "c", 200, 21 * MS, 1000 * SEC);
+		slow += ask(t, "c", 200, 21 * MS, 1000 * SEC) != 0;
 	assert_in_range(slow, 5 + 1, 6 + 2);
+}
+
+/* By which rate: its own first, then that of all. */
+static void test_tells_the_rate(void **state)
+{
+	struct fixture *t = *state;
+
+	assert_int_equal(ask(t, "a", 200, 21 * MS, 100 * SEC), RT_SAMPLE_SLOW + 1);
+	assert_int_equal(ask(t, "a", 500, 21 * MS, 100 * SEC), RT_SAMPLE_ANY + 1);
+	assert_int_equal(ask(t, "b", 200, MS, 100 * SEC), RT_SAMPLE_ANY + 1);
+	for (u32 i = 0; i < 2; i++)
+		ask(t, "b", 200, MS, 100 * SEC);
+	assert_int_equal(ask(t, "b", 200, MS, 100 * SEC), 0);
 }
 
 /* As the kernel does it: the same turn is not taken twice. */
@@ -194,7 +207,7 @@ static void test_shares_its_rates_with_the_kernel(void **state)
 	rt_sampling__place(t->s, 7, "a", RT_ROLE_SERVER, SEC);
 	for (u64 now = 100 * SEC; now < 110 * SEC; now += MS) {
 		taken += (u32)rt_sample_due(sampler(t, 7), RT_SAMPLE_ANY, SEC, now);
-		taken += ask(t, "a", 200, MS, now);
+		taken += ask(t, "a", 200, MS, now) != 0;
 	}
 	assert_in_range(taken, 10, 11);
 	rt_sampling__place(t->s, 7, NULL, 0, 110 * SEC);
@@ -228,6 +241,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_follows_the_99th_percentile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_is_slow_at_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rates, setup_20ms, teardown),
+		cmocka_unit_test_setup_teardown(test_tells_the_rate, setup_20ms, teardown),
 		cmocka_unit_test_setup_teardown(test_shares_its_rates_with_the_kernel, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_many_services, setup, teardown),

@@ -221,6 +221,25 @@ static void test_counts_arrive(void **state)
 	}
 }
 
+/* Those of the kernel, here none, and those among the records. */
+static void test_samples(void **state)
+{
+	static const u64 taken[RT_NR_SAMPLES] = {
+		[RT_SAMPLE_ANY] = 3, [RT_SAMPLE_SLOW] = 4, [RT_SAMPLE_FAILED] = 5};
+	static const u64 unread = 2;
+	struct scene *s = *state;
+
+	s->ctx.samples_taken = taken;
+	s->ctx.samples_unread = &unread;
+	for (int i = 0; i < 2; i++) {
+		scrape(s, RT_EXPO_TEXT_0_0_4);
+		assert_true(value(s, "redtap_samples_total{reason=\"rate\"}") == 3);
+		assert_true(value(s, "redtap_samples_total{reason=\"slow\"}") == 4);
+		assert_true(value(s, "redtap_samples_total{reason=\"failed\"}") == 5);
+		assert_true(value(s, "redtap_samples_thinned_total{by=\"slow_reader\"}") == 2);
+	}
+}
+
 /* Neither a kernel side nor a finisher: all zero, and nothing breaks. */
 static void test_alone(void **state)
 {
@@ -238,7 +257,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SCENE(test_all_rows),	cmocka_unit_test(test_names), SCENE(test_labels),
-		SCENE(test_build_info), SCENE(test_counts_arrive),    SCENE(test_alone),
+		SCENE(test_build_info), SCENE(test_counts_arrive),    SCENE(test_samples),
+		SCENE(test_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,7 +44,9 @@ struct run {
 	struct rt_collect *collect;
 	struct rt_http_server *server;
 	struct rt_buf lines; /* of the log of samples */
-	u64 unread;	     /* lines that stdout did not take; other threads read it */
+	/* Samples among the records, by enum rt_sample, and lines that stdout did not take; other
+	 * threads read them. */
+	u64 taken[RT_NR_SAMPLES], unread;
 	bool mute;	     /* nobody reads stdout any more */
 	bool ready;
 	bool page_failed; /* and it was told; by the HTTP server's threads */
@@ -100,14 +102,18 @@ static void on_finished(void *ctx, const struct rt_finished *f)
 	struct run *run = ctx;
 	u64 now = f->x->end ? f->x->end : f->x->resp_end;
 	const char *route;
+	u32 sample;
 
 	if (f->x->flags & RT_X_SAMPLE) {
 		add_line(run, f, rt_red__route(run->red, f));
 		return;
 	}
 	rt_red__record(run->red, f, now, &route);
-	if (rt_red__sampled(run->red, f, now))
-		add_line(run, f, route);
+	sample = rt_red__sampled(run->red, f, now);
+	if (!sample)
+		return;
+	__atomic_fetch_add(&run->taken[sample - 1], 1, __ATOMIC_RELAXED);
+	add_line(run, f, route);
 }
 
 static void on_sweep(void *ctx, bool begin)
@@ -349,6 +355,7 @@ static int start(struct run *run, char *errbuf, size_t errlen)
 		.cfg = run->initial,
 		.bpf = rt_agent__bpf(run->agent),
 		.finisher = rt_agent__finisher(run->agent),
+		.samples_taken = run->taken,
 		.samples_unread = &run->unread,
 	};
 	run->collect = rt_collect__new(run->registry, &run->collect_ctx);

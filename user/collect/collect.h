@@ -18,6 +18,7 @@ struct rt_collect_ctx {
 	const struct rt_config *cfg;
 	struct rt_bpf *bpf;
 	struct rt_finisher *finisher;
+	const u64 *samples_taken;  /* of what came as records, by enum rt_sample */
 	const u64 *samples_unread; /* lines of the log of samples that nobody took */
 };
 

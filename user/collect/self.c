@@ -173,6 +173,10 @@ static int self_read(void *state)
 	st->values[RT_STAT_EXCHANGES_STREAMED] = c.streamed;
 	st->values[RT_STAT_STREAMS_TORN] = c.torn;
 	st->values[RT_STAT_RECORDS_MALFORMED] = c.bad;
+	/* And those of the samples that it took itself. */
+	for (u32 i = 0; st->ctx->samples_taken && i < RT_NR_SAMPLES; i++)
+		st->values[RT_STAT_SAMPLES_ANY + i] +=
+			__atomic_load_n(&st->ctx->samples_taken[i], __ATOMIC_RELAXED);
 	if (st->ctx->samples_unread)
 		st->values[RT_STAT_SAMPLES_UNREAD] =
 			__atomic_load_n(st->ctx->samples_unread, __ATOMIC_RELAXED);

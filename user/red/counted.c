@@ -186,9 +186,9 @@ int rt_red__sample(struct rt_red *red, u64 slow_ns, const struct rt_samplers *wh
 	return 0;
 }
 
-bool rt_red__sampled(struct rt_red *red, const struct rt_finished *f, u64 now)
+u32 rt_red__sampled(struct rt_red *red, const struct rt_finished *f, u64 now)
 {
-	return red->sampling && rt_sampling__wanted(red->sampling, f, now);
+	return red->sampling ? rt_sampling__wanted(red->sampling, f, now) : 0;
 }
 
 u64 rt_red__fold(struct rt_red *red, u64 now, u64 *ret_nameless)

@@ -57,8 +57,9 @@ int rt_red__count_in_kernel(struct rt_red *red, const struct rt_learn_ops *ops, 
 /* After rt_red__count_in_kernel(): some requests are told of by themselves (red/sample.h),
  * the kernel's among them by samplers at `where`. 0, or -1 with errno. */
 int rt_red__sample(struct rt_red *red, u64 slow_ns, const struct rt_samplers *where);
-/* Registry lock held. Whether this one, behind its rt_red__record(), is to be told of. */
-bool rt_red__sampled(struct rt_red *red, const struct rt_finished *f, u64 now);
+/* Registry lock held. Whether this one, behind its rt_red__record(), is to be told of: by which
+ * rate (enum rt_sample), plus one; 0: not. */
+u32 rt_red__sampled(struct rt_red *red, const struct rt_finished *f, u64 now);
 /* The route of a finished exchange: what a process serves and what it calls have names of
  * their own. */
 const char *rt_red__route_of(struct rt_routes *routes, const struct rt_finished *f);

@@ -165,7 +165,7 @@ void rt_sampling__adapt(struct rt_sampling *s)
 	}
 }
 
-bool rt_sampling__wanted(struct rt_sampling *s, const struct rt_finished *f, u64 now)
+u32 rt_sampling__wanted(struct rt_sampling *s, const struct rt_finished *f, u64 now)
 {
 	struct service *v = service_of(s, f->process->service, f->x->role, now);
 	enum rt_sample why = RT_SAMPLE_ANY;
@@ -173,11 +173,11 @@ bool rt_sampling__wanted(struct rt_sampling *s, const struct rt_finished *f, u64
 	char buf[8];
 
 	if (!v)
-		return false;
+		return 0;
 	sampler = &s->where.all[v->index];
 	if (*rt_error_type(f, buf))
 		why = RT_SAMPLE_FAILED;
 	else if (f->duration_ns > sampler->slow_ns)
 		why = RT_SAMPLE_SLOW;
-	return rt_sample_take(sampler, why, s->where.every_ns, now) != 0;
+	return rt_sample_take(sampler, why, s->where.every_ns, now);
 }
