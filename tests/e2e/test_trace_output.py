@@ -17,7 +17,7 @@ import pytest
 
 from lib.agent import READY_LINE, TRACE_KEYS, binary, clean_env
 from lib.procs import Process, run
-from lib.util import SLOW, need, wait_until
+from lib.util import ROOT_DIR, SLOW, need, wait_until
 
 F_SETPIPE_SZ = 1031
 PIPE_BYTES = 4096
@@ -55,6 +55,13 @@ def send_raw(netns, head):
         sock.sendall(head)
         while sock.recv(65536):
             pass
+
+
+def test_json_keys_are_told():
+    """The README has them, in their order."""
+    rows = re.findall(r"^\| (`.*?) \|", (ROOT_DIR / "user/cli/README.md").read_text(), re.M)
+    keys = [key for row in rows for key in re.findall(r"`(\w+)`", row)]
+    assert keys[keys.index("time") :] == TRACE_KEYS
 
 
 def test_json_keys(netns, trace):

@@ -12,7 +12,7 @@
 void rt_line__peer(const struct rt_exchange *x, char ret[RT_PEER_LEN]);
 const char *rt_line__role(const struct rt_exchange *x);
 
-/* Appends one line; the keys are stable (README). */
+/* Appends one line; the keys are stable (README.md here). */
 void rt_line__json(struct rt_buf *b, const struct rt_finished *f, const char *route);
 
 /* stdout, by a descriptor that a terminal whose reader stopped does not keep a write waiting for
