@@ -11,7 +11,7 @@ static __always_inline void rt_scope_put_out(u32 pid)
 }
 
 static __always_inline bool rt_scope_ask(u32 pid, const struct file *file,
-					 const struct rt_exe_key *key, bool known)
+					 const struct rt_exe_key *key, bool begins, bool known)
 {
 	struct rt_exe_event *ev = bpf_ringbuf_reserve(&rt_ring, sizeof(*ev), 0);
 
@@ -25,6 +25,7 @@ static __always_inline bool rt_scope_ask(u32 pid, const struct file *file,
 		.pid = pid,
 		.dev = key->dev,
 		.ino = key->ino,
+		.begins = begins,
 		.known = known,
 	};
 	bpf_probe_read_kernel_str(ev->exe, sizeof(ev->exe),
@@ -54,10 +55,10 @@ RT_SCALAR int rt_scope_exe(u32 pid, u32 begins)
 		if (*verdict == RT_VERDICT_OUT)
 			rt_scope_put_out(pid);
 		if (begins && *verdict != RT_VERDICT_ASKED)
-			rt_scope_ask(pid, file, &key, true);
+			rt_scope_ask(pid, file, &key, true, true);
 		return *verdict == RT_VERDICT_IN;
 	}
-	if (rt_scope_ask(pid, file, &key, false))
+	if (rt_scope_ask(pid, file, &key, begins, false))
 		bpf_map_update_elem(&rt_exes, &key, &asked, BPF_NOEXIST);
 	return 0;
 }

@@ -163,7 +163,8 @@ struct rt_exe_event {
 	u32 pid;
 	u64 dev; /* kernel encoding of the device, s_dev */
 	u64 ino;
-	u64 known; /* there is a verdict: a program that begins may have another path by now */
+	u32 begins; /* asked as it began, and not by one of its operations */
+	u32 known;  /* there is a verdict: a program that begins may have another path by now */
 	char exe[RT_PROC_EXE_MAX]; /* its base name: the process may run another by when it is judged */
 };
 

@@ -143,6 +143,26 @@ def serve(netns, argv, port):
     return server
 
 
+def seen(netns, agent, port):
+    """Asks until it is seen: an executable is judged a moment after it is asked for. Then some
+    more, of which none may be missing."""
+    url = f"http://127.0.0.1:{port}/shop"
+
+    def counted():
+        return agent.metrics().server_count(http_route="/shop")
+
+    def first():
+        load.curl(netns, url)
+        return counted()
+
+    wait_until(first, 10, agent.output, step=0.2)
+    time.sleep(2)  # what was asked before is told
+    before = counted()
+    for _ in range(5):
+        load.curl(netns, url)
+    agent.wait_metrics(lambda m: m.server_count(http_route="/shop") == before + 5)
+
+
 def test_exe_renamed(netns, redtap, tmp_path):
     """A program that ran by another name before, as deployments do that try the new one first."""
     agent = redtap("--exe", "shop")
@@ -152,33 +172,68 @@ def test_exe_renamed(netns, redtap, tmp_path):
     time.sleep(0.5)
     (tmp_path / "shop.new").rename(tmp_path / "shop")
     serve(netns, [tmp_path / "shop", *argv[1:]], 8001)
-    time.sleep(0.5)
+    seen(netns, agent, 8001)
+    assert agent.settle().server_count(http_route="/new") == 0
+
+
+# Becomes another program whose name begins with its own, before anybody has looked.
+BECOMES = "import os, sys; os.execv(sys.argv[1], sys.argv[1:])"
+
+
+def test_exe_that_becomes_another(netns, redtap, tmp_path):
+    """It is judged by what it was when it was asked for."""
+    node, exporter = tmp_path / "node", tmp_path / "node_exporter"
+    argv = copied_server(node)
+    copied_server(exporter)
+    agent = redtap("--exe", "node_exporter")
+    serve(netns, argv, 8000)
+    ask(netns, "/node")
     for _ in range(3):
-        assert load.curl(netns, "http://127.0.0.1:8001/shop")["http_code"] == 200
-    agent.wait_metrics(lambda m: m.server_count(http_route="/shop") == 3)
-    assert agent.settle().server_count() == 3
+        netns.run([node, "-I", "-c", BECOMES, exporter, "-I", "-c", "import time; time.sleep(0.5)"])
+    ask(netns, "/node", n=5)
+    serve(netns, [exporter, *argv[1:]], 8001)
+    seen(netns, agent, 8001)
+    assert agent.settle().server_count(http_route="/node") == 0
 
 
-def test_exe_of_a_number_used_again(netns, redtap, tmp_path):
-    """A file gets the inode number of one that was removed."""
+def test_exe_of_a_bind_mount(netns, redtap, tmp_path):
+    """The kernel tells the name of the file that is mounted, and /proc where it is."""
+    file, place = tmp_path / "shop-linux-amd64", tmp_path / "shop"
+    argv = copied_server(file)
+    place.touch()
     agent = redtap("--exe", "shop")
-    tool, shop = tmp_path / "tool", tmp_path / "shop"
-    for _ in range(20):
-        argv = copied_server(tool)
-        number = tool.stat().st_ino
-        server = serve(netns, argv, 8000)
-        ask(netns, "/tool", n=1)
-        server.kill()
-        tool.unlink()
-        copied_server(shop)
-        if shop.stat().st_ino == number:
-            break
-        shop.unlink()
-    else:
-        raise AssertionError("no inode number was used again")
-    serve(netns, [shop, *argv[1:]], 8001)
-    time.sleep(0.5)
+    # Inside, mounts are its own.
+    serve(netns, ["sh", "-c", 'mount --bind "$0" "$1" && exec "$@"', file, place, *argv[1:]], 8001)
+    seen(netns, agent, 8001)
+
+
+def test_exe_of_hard_links(netns, redtap, tmp_path):
+    """A program of many names, of which a health check runs another."""
+    shop, tool = tmp_path / "shop", tmp_path / "tool"
+    argv = copied_server(shop)
+    tool.hardlink_to(shop)
+    agent = redtap("--exe", "shop")
+    serve(netns, argv, 8001)
+    seen(netns, agent, 8001)
+    before = agent.settle().server_count(http_route="/shop")
     for _ in range(3):
+        netns.run([tool, "-I", "-c", "import time; time.sleep(0.5)"])
         load.curl(netns, "http://127.0.0.1:8001/shop")
-    agent.wait_metrics(lambda m: m.server_count(http_route="/shop") == 3)
-    assert agent.settle().server_count() == 3
+    agent.wait_metrics(lambda m: m.server_count(http_route="/shop") == before + 3)
+
+
+def test_netns_of_a_process_that_ended(netns, redtap):
+    """Its namespace is looked at all the same, and not that of who has its pid next."""
+    server = netns.server("httpd.py", 8000)
+    netns.server("httpd.py", 8001)
+    agents = [redtap("--netns", x, netns=None) for x in (server.pid, f"/proc/{server.pid}/ns/net")]
+    ask(netns)
+    for agent in agents:
+        agent.wait_metrics(lambda m: m.server_count() == 3)
+    server.kill()
+    time.sleep(1.5)  # more than a look
+    for _ in range(2):
+        load.curl(netns, "http://127.0.0.1:8001/")
+    for agent in agents:
+        agent.wait_metrics(lambda m: m.server_count() == 5)
+        assert not [x for x in agent.stderr if ANEW in x or GONE in x]

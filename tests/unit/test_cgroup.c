@@ -123,6 +123,11 @@ static const struct {
 	{"hello@3-77-1234_99-0", "hello"},
 	{"hello@3-77-10.0.0.1:80-10.0.0.2:50123", "hello"},
 	{"hello@3-unknown", "hello"},
+	/* what somebody gave */
+	{"shard@0-1-2", "shard@0-1-2"},
+	{"backup@2024-01-31", "backup@2024-01-31"},
+	{"queue@10-20-", "queue@10-20-"},
+	{"queue@10-2000-", "queue@10-2000-"},
 	/* systemd-run */
 	{"run-u17", ""},
 	{"run-r0123456789abcdef0123456789abcdef", ""},
@@ -133,6 +138,8 @@ static const struct {
 	{"run-u17a", "run-u17a"},
 	{"run-prod", "run-prod"},
 	{"run-reports", "run-reports"},
+	{"run-read", "run-read"},
+	{"run-race", "run-race"},
 	{"run-p12-x", "run-p12-x"},
 	/* what runs others' programs */
 	{"supervisor", ""},

@@ -351,18 +351,21 @@ static void test_many_hosts(void **state)
 	assert_true(asked(t, "shop", "host100.example") == -1);
 	assert_true(asked(t, "shop", "192.0.2.7") == 2 * 200);
 	assert_true(asked(t, "other", "host299.example") == 1);
-	/* Those that are asked for keep their place. */
+	/* Those that are asked for keep their place, also where a record is older than the last. */
 	ask_host(t, &shop, "host7.example", 9 * SECOND);
+	ask_host(t, &shop, "host8.example", 9 * SECOND - 1);
+	ask_host(t, &shop, "host203.example", SECOND - 1);
+	assert_true(asked(t, "shop", "host203.example") == -1);
 	ask_host(t, &shop, "host200.example", 11 * SECOND);
-	assert_true(asked(t, "shop", "192.0.2.7") == 2 * 200 + 1);
+	assert_true(asked(t, "shop", "192.0.2.7") == 2 * 200 + 2);
 	ask_host(t, &shop, "host201.example", 12 * SECOND);
 	assert_true(asked(t, "shop", "host201.example") == 1);
 	for (u32 i = 300; i < 500; i++) {
 		snprintf(host, sizeof(host), "host%u.example", i);
 		ask_host(t, &shop, host, 12 * SECOND);
 	}
-	assert_true(asked(t, "shop", "host397.example") == 1);
-	assert_true(asked(t, "shop", "host398.example") == -1);
+	assert_true(asked(t, "shop", "host396.example") == 1);
+	assert_true(asked(t, "shop", "host397.example") == -1);
 	ask_host(t, &shop, "host7.example", 12 * SECOND);
 	assert_true(asked(t, "shop", "host7.example") == 4);
 }

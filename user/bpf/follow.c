@@ -34,6 +34,12 @@ static void take(struct rt_scope_place *place, const struct rt_scope_place *now,
 	rt_info("%s %s was made anew, and is looked at", flag, path);
 }
 
+/* Not when it may only not be looked at. */
+static bool is_gone(int err)
+{
+	return err == -ENOENT || err == -ESRCH || err == -ENOTDIR || err == -ENOTTY;
+}
+
 static void follow_cgroup(struct rt_bpf *b, u32 i)
 {
 	struct rt_scope_place *place = &b->scope.cgroup_places[i], now;
@@ -41,7 +47,8 @@ static void follow_cgroup(struct rt_bpf *b, u32 i)
 	int fd = rt_scope__open_cgroup(path, &now);
 
 	if (fd < 0) {
-		say_gone(place, "--cgroup", path);
+		if (is_gone(fd))
+			say_gone(place, "--cgroup", path);
 		return;
 	}
 	if (!is_new(place, &now) || bpf_map__update_elem(b->skel->maps.rt_cgroups, &i, sizeof(i),
@@ -77,23 +84,27 @@ static bool nobody_came(const struct rt_bpf *b, u32 i)
 }
 
 /* One that is gone by name lives for as long as processes are in it: it is looked at until the
- * name stands for another. A process's is that which it was in at the start. */
+ * name stands for another. */
 static void follow_netns(struct rt_bpf *b, u32 i)
 {
 	struct rt_scope_place *place = &b->scope.netns_places[i], now;
 	const char *path = b->cfg->netns.items[i];
+	int err = rt_scope__find_netns(path, &now);
 	u64 nobody = 0;
 
-	if (rt_scope__is_number(path))
+	if (err ? !is_gone(err) : !is_new(place, &now))
 		return;
-	if (rt_scope__find_netns(path, &now)) {
-		if (!place->gone && nobody_came(b, i))
-			drop_netns(b, i);
+	if (!place->gone && nobody_came(b, i))
+		drop_netns(b, i);
+	/* A process's is that which it was in at the start: its pid may be anybody's by now. */
+	if (!place->since_ns) {
+		place->gone = true;
+		return;
+	}
+	if (err) {
 		say_gone(place, "--netns", path);
 		return;
 	}
-	if (!is_new(place, &now))
-		return;
 	drop_netns(b, i);
 	b->scope.netns[i] = (u32)now.ino;
 	if (!bpf_map__update_elem(b->skel->maps.rt_netns, &b->scope.netns[i], sizeof(u32), &nobody,

@@ -17,6 +17,7 @@
 /* The last verdict on an executable. */
 struct rt_judged {
 	struct rt_exe_key key;
+	u32 round;  /* of looks at all processes */
 	u8 verdict; /* enum rt_verdict; 0: none */
 };
 
@@ -56,6 +57,7 @@ struct rt_bpf {
 	u32 nr_unread;
 	u64 forget_unread_at;
 	u64 renew_exes_at;
+	u32 exe_rounds;
 	u64 follow_at;
 
 	/* while a drain or a sweep runs */

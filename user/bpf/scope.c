@@ -33,7 +33,7 @@
 #define fail(...)	    (snprintf(errbuf, errlen, __VA_ARGS__), -EINVAL)
 #define fail_with(err, ...) (snprintf(errbuf, errlen, __VA_ARGS__), (err))
 
-bool rt_scope__is_number(const char *s)
+static bool is_number(const char *s)
 {
 	return *s && strspn(s, "0123456789") == strlen(s);
 }
@@ -55,11 +55,17 @@ static bool is_netns(const char *path, const struct statfs *fs)
 	return fd >= 0 && ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET;
 }
 
-int rt_scope__find_netns(const char *path, struct rt_scope_place *ret)
+int rt_scope__find_netns(const char *value, struct rt_scope_place *ret)
 {
+	const char *path = value;
+	char of_pid[64];
 	struct statfs fs;
 	struct statx st;
 
+	if (is_number(value)) {
+		snprintf(of_pid, sizeof(of_pid), "/proc/%.20s/ns/net", value);
+		path = of_pid;
+	}
 	if (statx(AT_FDCWD, path, 0, STATX_INO | STATX_CTIME, &st) || statfs(path, &fs))
 		return -errno;
 	if (!is_netns(path, &fs))
@@ -94,26 +100,20 @@ int rt_scope__open_cgroup(const char *path, struct rt_scope_place *ret)
 
 static int resolve_netns(struct rt_scope *s, const char *value, char *errbuf, size_t errlen)
 {
-	char path[64];
-	const char *p = value;
 	int err;
 
 	if (s->nr_netns >= RT_SCOPE_NETNS_MAX)
 		return fail("more than %d network namespaces in the scope", RT_SCOPE_NETNS_MAX);
-	if (rt_scope__is_number(value)) {
-		snprintf(path, sizeof(path), "/proc/%.20s/ns/net", value);
-		p = path;
-	}
-	err = rt_scope__find_netns(p, &s->netns_places[s->nr_netns]);
+	err = rt_scope__find_netns(value, &s->netns_places[s->nr_netns]);
 	if (err == -ENOTTY)
 		return fail("--netns %s: not a network namespace; give a path like "
 			    "/run/netns/NAME, or a pid",
 			    value);
 	if (err) {
-		if (p == path && err == -ENOENT)
+		if (is_number(value) && err == -ENOENT)
 			return fail_with(-ESRCH, "--netns %s: there is no process %s", value,
 					 value);
-		if (p == path && err == -EACCES)
+		if (is_number(value) && err == -EACCES)
 			return fail_with(err,
 					 "--netns %s: another user's process, which takes "
 					 "CAP_SYS_PTRACE to look at",
@@ -163,7 +163,7 @@ static int resolve_pid(struct rt_scope *s, const char *value, char *errbuf, size
 
 	if (s->nr_pids >= RT_SCOPE_PID_MAX)
 		return fail("more than %d processes in the scope", RT_SCOPE_PID_MAX);
-	if (!rt_scope__is_number(value))
+	if (!is_number(value))
 		return fail("--pid %s: there is no process %s", value, value);
 	err = process_of(value, pid);
 	if (!err) {

@@ -36,11 +36,10 @@ int rt_scope__resolve(struct rt_scope *ret, const struct rt_config *cfg, char *e
 		      size_t errlen);
 void rt_scope__close(struct rt_scope *s);
 
-bool rt_scope__is_number(const char *s);
 /* An owned descriptor, or -errno; -ENOTTY: a directory, and no cgroup v2. */
 int rt_scope__open_cgroup(const char *path, struct rt_scope_place *ret);
-/* 0, or -errno; -ENOTTY: no network namespace. */
-int rt_scope__find_netns(const char *path, struct rt_scope_place *ret);
+/* `value`: a path or a pid. 0, or -errno; -ENOTTY: no network namespace. */
+int rt_scope__find_netns(const char *value, struct rt_scope_place *ret);
 
 /* Whether an executable's path is meant by the --exe globs: a glob without '/'
  * is held against the base name. */

@@ -15,6 +15,7 @@
 #include "meta/cgroup.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "util/slice.h"
@@ -93,6 +94,19 @@ static void unescape_unit(struct rt_slice s, char *out, size_t size)
 	out[n] = '\0';
 }
 
+/* "1234-0", "77-1234_99-0" of a Unix socket's peer: its pid and user, the former with a cookie.
+ * Few pids are below 100, but many a part of a name that somebody gave, as "shard@0-1-2". */
+static bool is_peer(const char *text)
+{
+	u32 a, b, c;
+	int end = 0;
+
+	if (sscanf(text, "%u-%u%n", &a, &b, &end) == 2 && !text[end])
+		return a >= 100;
+	end = 0;
+	return sscanf(text, "%u-%u_%u-%u%n", &a, &b, &c, &b, &end) == 4 && !text[end];
+}
+
 /* The instance of a unit that serves one connection of a socket with Accept=yes: its number, then
  * addresses and ports of both sides, or a Unix socket's peer: "4-127.0.0.1:80-127.0.0.1:5012",
  * "4-1234-0", "4-77-1234_99-0" (258 and later: with the socket's cookie), "4-unknown". Not
@@ -107,7 +121,7 @@ static bool is_connection(const char *instance)
 		return false;
 	other = rest + strspn(rest, "0123456789-_");
 	if (!*other)
-		return strchr(rest, '-');
+		return is_peer(rest);
 	port = strrchr(rest, ':');
 	if (!port || !port[1] || port[1 + strspn(port + 1, digits)])
 		return strcmp(other, "unknown") == 0;
@@ -124,7 +138,7 @@ static bool is_made_up(const char *unit)
 	if (strncmp(unit, "run-", 4) != 0 || !unit[4] || !strchr("urp", unit[4]) || !*rest)
 		return false;
 	if (unit[4] == 'r')
-		return rest[strspn(rest, hex)] == '\0';
+		return strspn(rest, hex) == 32 && !rest[32];
 	rest += strspn(rest, digits);
 	if (unit[4] == 'p' && rest > unit + 5 && strncmp(rest, "-i", 2) == 0)
 		rest += 2 + strspn(rest + 2, hex);

@@ -32,6 +32,7 @@ struct service {
 struct rt_hosts {
 	u64 ttl_ns;
 	u64 seed;
+	u64 now; /* never goes back: records come out of their order */
 	u64 looked;
 	struct service *services;
 };
@@ -136,9 +137,13 @@ static struct service *service_get(struct rt_hosts *h, u64 resource_id, u64 now)
 bool rt_hosts__take(struct rt_hosts *h, u64 resource_id, struct rt_slice host, u64 now)
 {
 	u64 hash = rt_hash__bytes(host.p, host.len, h->seed) | 1;
-	struct service *s = service_get(h, resource_id, now);
+	struct service *s;
 	struct host *place;
 
+	if (now < h->now)
+		now = h->now;
+	h->now = now;
+	s = service_get(h, resource_id, now);
 	if (!s)
 		return false;
 	place = place_of(s, hash);
