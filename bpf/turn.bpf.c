@@ -601,7 +601,7 @@ static __always_inline bool rt_turn_owed(const struct rt_conn *c)
 {
 	u64 head;
 
-	if (c->req_whole == ~0ull || c->x.req_bytes >= c->req_whole || c->turn != RT_TURN_NONE)
+	if (c->req_whole == ~0ull || c->x.req_bytes >= c->req_whole || c->turn == RT_TURN_OPEN)
 		return false;
 	/* One that goes on behind what is kept ends where far.bpf.c found it. */
 	head = c->head_len ? c->head_len : c->req_whole - c->far_body;

@@ -23,7 +23,7 @@ FOLDER = pathlib.Path(__file__).resolve().parent / "shapes"
 sys.path.insert(0, str(FOLDER))
 from script import SHAPES  # noqa: E402
 
-import shapes, proxy_header, corners, talks, ends  # noqa: E401, E402, F401 (they fill the table)
+import shapes, proxy_header, corners, uploads, talks, ends  # noqa: E401, E402, F401 (they fill the table)
 
 ROLES = {"server": "local_port", "client": "peer_port"}
 LATEST = 2.5  # s from the last byte of a silent connection to its line: 2, and the pipe

@@ -20,7 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from peer import Peer  # noqa: E402
 from script import SHAPES  # noqa: E402
 
-import shapes, proxy_header, corners, talks, ends  # noqa: E401, E402, F401 (they fill the table)
+import shapes, proxy_header, corners, uploads, talks, ends  # noqa: E401, E402, F401 (they fill the table)
 
 BASE_PORT = 20000  # below the ephemeral ports: no client socket ever has one of these
 
