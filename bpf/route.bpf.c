@@ -36,8 +36,7 @@ static __always_inline bool rt_line_is_http1(const struct rt_conn *c, u32 newlin
 	if (newline >= RT_REQ_HEAD_MAX)
 		return false;
 	at = c->x.heads + newline;
-	return at[-1] == '\r' && at[-2] != '\n' && at[-9] == 'H' && at[-8] == 'T' &&
-	       at[-7] == 'T' && at[-6] == 'P' && at[-5] == '/' && at[-4] == '1' && at[-3] == '.';
+	return at[-1] == '\r' && at[-2] != '\n' && rt_word_is_http1(*(const u64 *)(at - 9));
 }
 
 static __always_inline bool rt_line_is_host(const struct rt_conn *c, u32 start)
@@ -124,9 +123,6 @@ int RT_FN(rt_walk_path)(struct rt_conn *c)
 }
 
 /* Names of fields as words, in lower case (also the signs: '-' and ':' keep bit 5). */
-#define RT_WORD(a, b, c, d, e, f, g, h)                                                            \
-	((u64)(a) | (u64)(b) << 8 | (u64)(c) << 16 | (u64)(d) << 24 | (u64)(e) << 32 |             \
-	 (u64)(f) << 40 | (u64)(g) << 48 | (u64)(h) << 56)
 #define RT_WORD_CONTENT	  RT_WORD('c', 'o', 'n', 't', 'e', 'n', 't', '-')
 #define RT_WORD_LENGTH	  RT_WORD('l', 'e', 'n', 'g', 't', 'h', ':', 0)
 #define RT_WORD_TRANSFER  RT_WORD('t', 'r', 'a', 'n', 's', 'f', 'e', 'r')

@@ -21,6 +21,7 @@
 #include "lib/stream.bpf.h"
 #include "lib/turn.bpf.h"
 #include "lib/whole.bpf.h"
+#include "lib/word.bpf.h"
 
 /* First bytes of a response that a record carries when nothing is in doubt. */
 #define RT_STATUS_LEN 16
@@ -519,6 +520,58 @@ static __noinline int rt_turn_no_request(struct rt_conn *c, const struct rt_uio 
 	return 0;
 }
 
+/* Where the first line ends of an operation that begins a turn; 0: behind what is in the probe.
+ * The loop alone, and a place behind that may be taken for it: for the verifier. */
+int RT_FN_APART(rt_turn_line)(struct rt_conn *c)
+{
+	if (!c)
+		return 0;
+	for (u32 i = 0; i < RT_REQ_HEAD_MAX; i += 8) {
+		u64 ends = rt_bytes_equal(c->probe[i / 8], BYTES('\n'));
+
+		/* An empty line may precede it (RFC 9112, 2.2). */
+		if (!i)
+			ends &= ~0xffffull;
+		if (ends)
+			return i + rt_bytes_before(ends);
+	}
+	return 0;
+}
+
+/* What that line is. */
+#define RT_LINE_UNKNOWN 0
+#define RT_LINE_REQUEST 1 /* it ends in HTTP/1.x */
+#define RT_LINE_OTHER	2
+
+static __always_inline u32 rt_turn_line_kind(struct rt_conn *c)
+{
+	u32 at = rt_turn_line(c);
+	const u8 *end;
+
+	if (!at || at >= c->fresh)
+		return RT_LINE_UNKNOWN;
+	if (at < sizeof("HTTP/1.x\r") - 1)
+		return RT_LINE_OTHER;
+	/* Old verifiers do not see it. */
+	barrier_var(at);
+	end = (const u8 *)c->probe + (at & (RT_REQ_HEAD_MAX - 1));
+	if (end[-1] == '\r')
+		end--;
+	return rt_word_is_http1(*(const u64 *)(end - 8)) ? RT_LINE_REQUEST : RT_LINE_OTHER;
+}
+
+/* Something is owed of the body, or how long that is is not known, and these bytes, which a row
+ * fits, may be what comes of it. Their first line tells more than the row does. */
+static __noinline bool rt_turn_is_body(struct rt_conn *c, u64 n, u32 row)
+{
+	u64 owed = c->req_whole - c->x.req_bytes - c->turn_bytes;
+
+	if (rt_turn_line_kind(c) == RT_LINE_OTHER)
+		return true;
+	/* As long as the body, and no more than a shape: it is that. */
+	return n == owed && rt_row_vague(row);
+}
+
 /*
  * Bytes that open a turn, or carry on one that is not decided yet. Returns 1
  * when they were a request and the exchange has begun.
@@ -560,9 +613,9 @@ int RT_FN(rt_turn_open)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 no
 			had = 0;
 		}
 	}
-	/* As long as the body that is owed, and no more than a shape: it is that. */
-	if (row && c->phase == RT_PHASE_RESP && rt_row_vague(row) && c->req_whole != ~0ull &&
-	    c->x.req_bytes + c->turn_bytes + n == c->req_whole)
+	/* What is the request before once more, if only behind its first line, is no body. */
+	if (row && c->same == RT_SAME_NONE && c->phase == RT_PHASE_RESP &&
+	    c->x.req_bytes < c->req_whole && rt_turn_is_body(c, n, row))
 		row = 0;
 	if (row) {
 		const struct rt_sig *sig = &rt_cfg.req_sigs[rt_row_index(row)];

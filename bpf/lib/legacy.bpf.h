@@ -38,6 +38,7 @@
 	UIO(rt_turn_response_bytes, (, u64 n, u64 now), (, n, now))                     \
 	UIO(rt_turn_open, (, u64 n, u64 now, u32 dir), (, n, now, dir))                 \
 	UIO(rt_turn_far_interim, (, u64 n, u64 now, u32 mixed), (, n, now, mixed))      \
+	FN(rt_turn_line, (), ())                                                        \
 	FN(rt_turn_same, (), ())                                                        \
 	UIO(rt_turn_split, (, u64 n), (, n))                                            \
 	UIO(rt_on_data, (, u64 n, u32 dir), (, n, dir))                                 \

@@ -38,4 +38,15 @@ static __always_inline u64 rt_word_blank(u64 lf, u64 cr, u64 lf_before, u64 cr_b
 	       (lf & (cr << 8 | cr_before >> 56) & (lf << 16 | lf_before >> 48));
 }
 
+/* Eight bytes of text as a word. */
+#define RT_WORD(a, b, c, d, e, f, g, h)                                                            \
+	((u64)(a) | (u64)(b) << 8 | (u64)(c) << 16 | (u64)(d) << 24 | (u64)(e) << 32 |             \
+	 (u64)(f) << 40 | (u64)(g) << 48 | (u64)(h) << 56)
+
+/* "HTTP/1." and another byte, with which a request's first line ends. */
+static __always_inline bool rt_word_is_http1(u64 w)
+{
+	return (w & ~0ull >> 8) == RT_WORD('H', 'T', 'T', 'P', '/', '1', '.', 0);
+}
+
 #endif /* REDTAP_WORD_BPF_H */

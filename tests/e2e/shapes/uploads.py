@@ -2,7 +2,7 @@
 """Uploads that are answered before their body is read, which is sent all the same: in pieces,
 of text that looks as requests do."""
 
-from script import LOOKS_HTTP, OK, answer, ask, req, resp, shape, turn
+from script import CHUNKED, LOOKS_HTTP, OK, answer, ask, req, resp, shape, turn
 
 NO = resp(b"403 Forbidden", body=b"no")
 X, Y = b"x" * 500, b"y" * 300
@@ -65,3 +65,59 @@ def refused_rest_and_the_next(w, c, s):
         ask(c, s, rest + request)
         w.expect("GET", "/up/with", 200, request, answer(c, s, OK))
         next_two(w, c, s)
+
+
+def unsized(w, c, s, head, answered, *pieces):
+    """An upload of which the kernel side does not know the length."""
+    ask(c, s, head)
+    answer(c, s, answered)
+    for piece in pieces:
+        ask(c, s, piece)
+    w.expect("POST", "/up", int(answered[9:12]), head + b"".join(pieces), answered)
+    next_two(w, c, s)
+
+
+@shape(hold=True)
+def early_answer_and_chunks_of_text(w, c, s):
+    head = req(b"POST /up", CHUNKED, length=False)
+    for text in (LOG, TEXT):
+        size = b"%x\r\n" % len(X + text * 2)
+        unsized(w, c, s, head, NO, size + X, text, text, b"\r\n0\r\n\r\n")
+
+
+@shape(hold=True)
+def early_answer_and_a_length_behind_what_is_kept(w, c, s):
+    for text in (LOG, TEXT):
+        body = X, text, text, Y
+        length = b"Content-Length: %d" % sum(map(len, body))
+        unsized(w, c, s, req(b"POST /up", b"Cookie: " + b"c" * 600, length), OK, *body)
+
+
+@shape(hold=True)
+def early_answer_and_requests_of_all_kinds(w, c, s):
+    """They are told from a body whose length is not known: long, of bare line ends, behind an
+    empty line, with methods that nobody knows, read by a first byte."""
+    upload_ = req(b"POST /up", CHUNKED, length=False) + b"5\r\nhello\r\n"
+    end = b"0\r\n\r\n" + b"x" * 20  # long enough to tell that it is no request
+    for method, path, request, size in (
+        ("GET", "/up/long", req(b"GET /up/long?" + b"q" * 700), True),
+        ("GET", "/up/lf", b"GET /up/lf HTTP/1.1\nHost: shapes.test\n\n", True),
+        ("DELETE", "/up/blank", b"\r\n" + req(b"DELETE /up/blank"), False),
+        ("BREW", "/up/pot", req(b"BREW /up/pot"), True),
+        ("GET", "/up/ten", b"GET /up/ten HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", True),
+    ):
+        ask(c, s, upload_)
+        answer(c, s, OK)
+        ask(c, s, end)
+        w.expect("POST", "/up", 200, upload_ + end, OK)
+        ask(c, s, request)
+        answer(c, s, OK)
+        w.expect(method, path, 200, request if size else None, OK)
+    next_two(w, c, s)
+
+
+@shape(hold=True)
+def refused_log_from_its_first_byte(w, c, s):
+    """The first piece of the body looks like a request by its first bytes alone."""
+    upload(w, c, s, LOG, LOG)
+    upload(w, c, s, b"GET /never\n" * 50, X)
