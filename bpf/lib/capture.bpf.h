@@ -13,13 +13,6 @@
 #include "lib/stat.bpf.h"
 #include "lib/uio.bpf.h"
 
-#define RT_TCP_ESTABLISHED 1
-#define RT_TCP_FIN_WAIT1 4
-#define RT_TCP_FIN_WAIT2 5
-#define RT_TCP_CLOSE 7
-#define RT_TCP_CLOSE_WAIT 8
-#define RT_TCP_LAST_ACK 9
-#define RT_TCP_CLOSING 11
 #define RT_ECONNRESET 104
 #define RT_EPIPE 32
 #define RT_ETIMEDOUT 110

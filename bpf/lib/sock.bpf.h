@@ -15,6 +15,14 @@
 #define RT_IPPROTO_TCP 6
 #define RT_IPPROTO_MPTCP 262
 
+#define RT_TCP_ESTABLISHED 1
+#define RT_TCP_FIN_WAIT1 4
+#define RT_TCP_FIN_WAIT2 5
+#define RT_TCP_CLOSE 7
+#define RT_TCP_CLOSE_WAIT 8
+#define RT_TCP_LAST_ACK 9
+#define RT_TCP_CLOSING 11
+
 static __always_inline bool rt_sock_is_stream(u16 family, u16 type, u16 protocol)
 {
 	if (type != RT_SOCK_STREAM)
@@ -85,10 +93,25 @@ static __always_inline u8 rt_sock_shutdown(const struct sock *sk)
 	return BPF_CORE_READ_BITFIELD_PROBED(sk, sk_shutdown);
 }
 
-/* Whether a receive of nothing was the end of the stream, and not one that asked for nothing. */
+/* Whether the end of the stream that is read is the peer's: after a shutdown(2) of its own a
+ * process reads one, too, and TCP's state tells that the peer's did not come. */
+static __always_inline bool rt_sock_peer_ended(const struct sock *sk)
+{
+	u8 state;
+
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) == RT_AF_UNIX)
+		return true;
+	state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	return state != RT_TCP_ESTABLISHED && state != RT_TCP_FIN_WAIT1 &&
+	       state != RT_TCP_FIN_WAIT2;
+}
+
+/* Whether a receive of nothing was the end of the peer's stream, and not one that asked for
+ * nothing. */
 static __always_inline bool rt_sock_at_end(const struct sock *sk)
 {
-	return (rt_sock_shutdown(sk) & RT_RCV_SHUTDOWN) && !rt_sock_unread(sk);
+	return (rt_sock_shutdown(sk) & RT_RCV_SHUTDOWN) && !rt_sock_unread(sk) &&
+	       rt_sock_peer_ended(sk);
 }
 
 /* Fills what stays the same for a socket's life. */

@@ -615,3 +615,77 @@ def early_answer_and_the_rest_of_the_upload(w, c, s):
         time.sleep(0.1)
         ask(c, s, body[at : at + 2000])
     w.expect("POST", "/early", 413, head + body, response)
+
+
+# --- ends that a process makes itself, by shutdown(2) ----------------------------------
+
+GAVE_UP = 0.3
+
+
+def breaks_off(w, c, s, how, path, answered):
+    """The client reads an end of the stream then that the server did not send."""
+    request = ask(c, s, req(b"GET " + path.encode()))
+    if answered:
+        answer(c, s, answered)
+    time.sleep(GAVE_UP)
+    c.sock.shutdown(how)
+    assert c.sock.recv(100) == b""
+    time.sleep(0.1)
+    c.close()
+    time.sleep(0.1)
+    s.close()
+    server = {} if answered else {"error": "connection_closed"}
+    client = {"error": "timeout", "min_duration_ns": int(GAVE_UP * 1e9)}
+    w.expect(
+        "GET", path, 200 if answered else 0, request, answered, server=server, client=client
+    )
+
+
+@shape(slow=True)
+def client_shuts_both_halves(w, c, s):
+    breaks_off(w, c, s, socket.SHUT_RDWR, "/shut/both", b"")
+
+
+@shape(slow=True)
+def client_shuts_its_reading_half(w, c, s):
+    breaks_off(w, c, s, socket.SHUT_RD, "/shut/reading", b"")
+
+
+@shape(slow=True)
+def client_shuts_an_answer_until_close(w, c, s):
+    """Again and again, behind some that were whole: of such a path no record is needed."""
+    stream = resp(b"200 OK", b"Connection: close", length=False) + b"data\n" * 3
+    for how in (None, None, None, socket.SHUT_RDWR, socket.SHUT_RD, socket.SHUT_RDWR):
+        if how is None:
+            turn(w, c, s, req(b"GET /shut/stream"), stream, "GET", "/shut/stream", 200)
+            s.close()
+            c.end_of_stream()
+            c.close()
+        else:
+            breaks_off(w, c, s, how, "/shut/stream", stream)
+        c, s = w.connect()
+
+
+@shape()
+def server_shuts_both_halves(w, c, s):
+    """It reads an end, too, which is not the client's; its own is the answer's."""
+    stream = resp(b"200 OK", b"Connection: close", length=False) + b"data\n" * 3
+    turn(w, c, s, req(b"GET /shut/server"), stream, "GET", "/shut/server", 200)
+    s.sock.shutdown(socket.SHUT_RDWR)
+    assert s.sock.recv(100) == b""
+    s.close()
+    c.end_of_stream()
+    c.close()
+
+
+@shape()
+def client_reads_the_end_behind_a_shutdown(w, c, s):
+    """Only its sending half: what it reads then is the server's end."""
+    request = ask(c, s, req(b"GET /shut/sending"))
+    c.half_close()
+    s.end_of_stream()
+    response = answer(c, s, resp(b"200 OK", length=False) + b"data\n" * 3)
+    s.close()
+    c.end_of_stream()
+    c.close()
+    w.expect("GET", "/shut/sending", 200, request, response)
