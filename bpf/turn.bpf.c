@@ -478,6 +478,15 @@ static __always_inline bool rt_turn_known(const struct rt_conn *c)
 	return c->phase == RT_PHASE_RESP || c->x.seq;
 }
 
+/* Behind a response: whether so few bytes may be the first ones of a request. Not of a few letters
+ * where the body was owed, and is whole with them. */
+static __always_inline bool rt_turn_may_begin(const struct rt_conn *c)
+{
+	bool owed = c->req_whole != ~0ull && c->x.req_bytes + c->turn_bytes == c->req_whole;
+
+	return rt_stream_begins(c->probe[0], c->probe[1], c->probe_len, owed);
+}
+
 /* The bytes that are there so far are none: too few of them, or no request, whatever row they
  * match; 0: none. */
 static __noinline int rt_turn_no_request(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 now,
@@ -498,10 +507,7 @@ static __noinline int rt_turn_no_request(struct rt_conn *c, const struct rt_uio 
 	}
 	c->turn_bytes += n;
 	c->fresh = 0;
-	/* A body that was owed, to the byte; of a few letters only if no request begins so. */
-	if (c->probe_len < RT_SIG_LEN && u->base &&
-	    !(busy && c->req_whole != ~0ull && c->x.req_bytes + c->turn_bytes == c->req_whole &&
-	      !rt_stream_begins(c->probe[0], c->probe[1], c->probe_len, 1)))
+	if (c->probe_len < RT_SIG_LEN && u->base && (!busy || rt_turn_may_begin(c)))
 		return 0;
 
 	/* Enough bytes, and no request. */

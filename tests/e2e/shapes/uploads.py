@@ -121,3 +121,21 @@ def refused_log_from_its_first_byte(w, c, s):
     """The first piece of the body looks like a request by its first bytes alone."""
     upload(w, c, s, LOG, LOG)
     upload(w, c, s, b"GET /never\n" * 50, X)
+
+
+@shape(hold=True)
+def last_chunk_behind_the_answer(w, c, s):
+    """In an operation of its own, and of fewer bytes than a request is told by; the next one is
+    read by its first byte. Nothing follows the last."""
+    head = req(b"POST /up", CHUNKED, length=False) + b"5\r\nhello\r\n"
+    for method in (b"POST", b"GET", b"BREW", None):
+        ask(c, s, head)
+        answer(c, s, OK)
+        ask(c, s, b"0\r\n\r\n")
+        w.expect("POST", "/up", 200, head + b"0\r\n\r\n", OK)
+        if method:
+            request = req(method + b" /up/next", b"Content-Length: 0")
+            c.send(request)
+            s.take(1)
+            s.take(len(request) - 1)
+            w.expect(method.decode(), "/up/next", 200, request, answer(c, s, OK))
