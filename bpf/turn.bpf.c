@@ -567,15 +567,18 @@ static __always_inline u32 rt_turn_line_kind(struct rt_conn *c)
 }
 
 /* Something is owed of the body, or how long that is is not known, and these bytes, which a row
- * fits, may be what comes of it. Their first line tells more than the row does. */
+ * fits, may be what comes of it. Their first line tells more than the row does; what is no longer
+ * than that body, and no more than a shape, is taken for it. */
 static __noinline bool rt_turn_is_body(struct rt_conn *c, u64 n, u32 row)
 {
 	u64 owed = c->req_whole - c->x.req_bytes - c->turn_bytes;
+	u32 line = rt_turn_line_kind(c);
 
-	if (rt_turn_line_kind(c) == RT_LINE_OTHER)
+	if (line == RT_LINE_OTHER)
 		return true;
-	/* As long as the body, and no more than a shape: it is that. */
-	return n == owed && rt_row_vague(row);
+	if (c->req_whole == ~0ull || !rt_row_vague(row))
+		return false;
+	return n == owed || (n < owed && line != RT_LINE_REQUEST);
 }
 
 /*

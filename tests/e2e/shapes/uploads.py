@@ -139,3 +139,26 @@ def last_chunk_behind_the_answer(w, c, s):
             s.take(1)
             s.take(len(request) - 1)
             w.expect(method.decode(), "/up/next", 200, request, answer(c, s, OK))
+
+
+@shape(hold=True)
+def refused_text_from_its_first_byte(w, c, s):
+    """Of words and a slash, in lines that end behind what is kept, or in pieces."""
+    words = b"see /never/" + b"w" * 700
+    upload(w, c, s, words, words)
+    head = ask(c, s, req(b"POST /up", b"Content-Length: %d" % (2 * len(words))))
+    answer(c, s, NO)
+    c.writev(words[:9], words[9:])
+    s.take(len(words), "readv")
+    ask(c, s, words)
+    w.expect("POST", "/up", 403, head + 2 * words, NO)
+    next_two(w, c, s)
+
+
+@shape(hold=True)
+def refused_body_that_never_comes(w, c, s):
+    """What comes is another request, shorter than the body is and by a method that nobody knows."""
+    head = req(b"PUT /up", b"Content-Length: 5000", b"Expect: 100-continue")
+    for method in (b"PROPFIND", b"GET", b"BREW"):
+        turn(w, c, s, head, NO, "PUT", "/up", 403)
+        turn(w, c, s, req(method + b" /up/then"), OK, method.decode(), "/up/then", 200)
