@@ -279,6 +279,19 @@ static __noinline u32 rt_turn_resp_row(struct rt_conn *c, u64 d0, u64 d1, u32 ha
 	return row;
 }
 
+/* What follows an interim response, from io_pos of the heads on: the flags of its row. */
+static __noinline u8 rt_turn_mixed_flags(struct rt_conn *c)
+{
+	u32 from = c->io_pos, have = c->x.req_len + c->x.resp_len - from, row;
+
+	barrier_var(from);
+	if (from > RT_HEADS_MAX - RT_SIG_LEN)
+		return 0;
+	row = rt_turn_resp_row(c, *(u64 *)(c->x.heads + from), *(u64 *)(c->x.heads + from + 8),
+			       have);
+	return row ? rt_cfg.resp_sigs[rt_row_index(row)].flags : 0;
+}
+
 /* It is interim, and more than is kept: what follows it in this operation may be out of sight.
  * `mixed`: something does, from io_pos of the heads on. Returns 0, or when the response began
  * anew RT_ANEW and the flags of its row. */
@@ -383,6 +396,8 @@ int RT_FN_HOT(rt_turn_response_bytes)(struct rt_conn *c, const struct rt_uio *u,
 			c->resp_kind = RT_RESP_MIXED;
 		if (x->flags & RT_X_RESP_CUT)
 			anew = rt_turn_far_interim(c, u, n, now, mixed);
+		else if (mixed)
+			flags = rt_turn_mixed_flags(c);
 		if (anew)
 			flags = anew;
 		/* Asked here and not in there: calls cannot go deeper on Linux 5.10. */

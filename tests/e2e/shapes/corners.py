@@ -689,3 +689,33 @@ def client_reads_the_end_behind_a_shutdown(w, c, s):
     c.end_of_stream()
     c.close()
     w.expect("GET", "/shut/sending", 200, request, response)
+
+
+# --- what is not the response, in its operation ------------------------------------------
+
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: chat\r\n\r\n"
+
+
+def upgraded(w, c, s, path, sent):
+    request = ask(c, s, req(b"GET " + path, b"Upgrade: chat", b"Connection: Upgrade"))
+    answer(c, s, sent)
+    w.expect("GET", path.decode(), 101, request, SWITCH)
+    for _ in range(2):
+        ask(c, s, LOOKS_HTTP)
+        answer(c, s, OK)
+
+
+@shape(hold=True)
+def continue_and_upgrade_at_once(w, c, s):
+    upgraded(w, c, s, b"/switch/continue", b"HTTP/1.1 100 Continue\r\n\r\n" + SWITCH)
+
+
+@shape(hold=True)
+def continue_and_tunnel_at_once(w, c, s):
+    request = ask(c, s, req(b"CONNECT switch.test:443"))
+    response = b"HTTP/1.1 200 Connection established\r\n\r\n"
+    answer(c, s, b"HTTP/1.1 102 Processing\r\n\r\n" + response)
+    w.expect("CONNECT", "switch.test:443", 200, request, response)
+    for _ in range(2):
+        ask(c, s, LOOKS_HTTP)
+        answer(c, s, OK)
