@@ -553,12 +553,18 @@ int rt_http1_status(struct rt_slice s)
 	return code;
 }
 
+/* Behind it the connection is another protocol's (RFC 9110 15.2.2, 9.3.6). */
+static bool leaves_http(const struct rt_op *op)
+{
+	return op->status == 101 ||
+	       (op->status / 100 == 2 && rt_slice_is(op->method, "CONNECT"));
+}
+
 /* RFC 9112 6.3 rules 1 and 2: responses that end with their head. */
 static bool has_no_body(const struct rt_op *op)
 {
-	return op->status == 101 || op->status == 204 || op->status == 304 ||
-	       rt_slice_is(op->method, "HEAD") ||
-	       (op->status / 100 == 2 && rt_slice_is(op->method, "CONNECT"));
+	return leaves_http(op) || op->status == 204 || op->status == 304 ||
+	       rt_slice_is(op->method, "HEAD");
 }
 
 /* A chunked body, by the last bytes that came. They cannot prove the end of trailers: those
@@ -636,6 +642,8 @@ static enum rt_framing response_framing(const struct rt_view *v, struct rt_op *o
 
 	if (!h->done)
 		return cut ? long_head_framing(v, op, h, minor, turn) : RT_FRAMING_PARTIAL;
+	if (leaves_http(op))
+		op->resp_excess = turn - before;
 	if (has_no_body(op))
 		return RT_FRAMING_COMPLETE;
 	if (h->invalid)

@@ -49,6 +49,8 @@ struct rt_op {
 	struct rt_slice authority;
 	u16 default_port; /* of a target with a scheme, 80 or 443; else 0 */
 	u32 interim_bytes; /* of interim responses that precede the final one in its turn */
+	/* in its turn behind a response after which another protocol is spoken: of that */
+	u64 resp_excess;
 	u16 status;	  /* final status; 0: no complete status line */
 	u64 req_excess;	  /* bytes in the request turn behind this request's end: pipelining */
 	u8 version_minor; /* HTTP/1.x */

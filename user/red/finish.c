@@ -239,10 +239,11 @@ static void tell(struct rt_finisher *f, struct rt_meta *meta, const struct rt_ex
 		.op = op,
 		.error = aborted ? why_ended(x) : RT_ERROR_NONE,
 	};
-	u64 interim = (u64)x->interim_bytes + op->interim_bytes;
+	/* What of the response's turn is not the response. */
+	u64 other = (u64)x->interim_bytes + op->interim_bytes + op->resp_excess;
 	u64 end = x->resp_end;
 
-	done.response_bytes = x->resp_bytes > interim ? x->resp_bytes - interim : 0;
+	done.response_bytes = x->resp_bytes > other ? x->resp_bytes - other : 0;
 	if (aborted)
 		end = later(later(x->end, x->resp_end), x->req_end);
 	done.duration_ns = end > x->req_start ? end - x->req_start : 0;

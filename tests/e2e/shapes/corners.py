@@ -719,3 +719,22 @@ def continue_and_tunnel_at_once(w, c, s):
     for _ in range(2):
         ask(c, s, LOOKS_HTTP)
         answer(c, s, OK)
+
+
+@shape(hold=True)
+def upgrade_and_a_frame_at_once(w, c, s):
+    """Short, and longer than what is kept of a head."""
+    for size in (10, 3000):
+        upgraded(w, c, s, b"/switch/frame", SWITCH + b"f" * size)
+        c, s = w.connect()
+        upgraded(w, c, s, b"/switch/both", b"HTTP/1.1 100 Continue\r\n\r\n" + SWITCH + b"f" * size)
+        c, s = w.connect()
+
+
+@shape(hold=True)
+def tunnel_and_a_greeting_at_once(w, c, s):
+    """Of a server that speaks first behind the tunnel."""
+    request = ask(c, s, req(b"CONNECT switch.test:22"))
+    response = b"HTTP/1.1 200 Connection established\r\n\r\n"
+    answer(c, s, response + b"SSH-2.0-test\r\n")
+    w.expect("CONNECT", "switch.test:22", 200, request, response)
