@@ -455,6 +455,14 @@ static __always_inline bool rt_row_vague(u32 row)
 	return rt_cfg.req_sigs[rt_row_index(row)].flags & RT_SIG_VAGUE;
 }
 
+/* An empty line begins what there is of the turn. */
+static __always_inline bool rt_turn_blank(const struct rt_conn *c)
+{
+	u8 first = c->probe[0];
+
+	return first == '\r' || first == '\n';
+}
+
 #define RT_ROW_ANEW 0x100
 
 /*
@@ -470,7 +478,7 @@ static __noinline u32 rt_turn_anew(struct rt_conn *c, const struct rt_uio *u, u6
 	u32 len = c->probe_len, own;
 
 	/* An empty line before a request does not belong to it: it may have come long before. */
-	if (row && !rt_row_vague(row) && (u8)first != '\r' && (u8)first != '\n')
+	if (row && !rt_row_vague(row) && !rt_turn_blank(c))
 		return row;
 	c->probe[0] = c->probe[1] = 0;
 	c->probe_len = rt_uio_probe(c, 0, u, n);
@@ -629,7 +637,7 @@ int RT_FN(rt_turn_open)(struct rt_conn *c, const struct rt_uio *u, u64 n, u64 no
 		row = c->req_row;
 	else
 		row = rt_infer(c, c->probe, c->probe_len, false);
-	if (had && rt_turn_known(c)) {
+	if (had && (rt_turn_known(c) || rt_turn_blank(c))) {
 		row = rt_turn_anew(c, u, n, row);
 		if (row & RT_ROW_ANEW) {
 			row &= ~RT_ROW_ANEW;

@@ -738,3 +738,14 @@ def tunnel_and_a_greeting_at_once(w, c, s):
     response = b"HTTP/1.1 200 Connection established\r\n\r\n"
     answer(c, s, response + b"SSH-2.0-test\r\n")
     w.expect("CONNECT", "switch.test:22", 200, request, response)
+
+
+@shape(hold=True, slow=True)
+def empty_line_long_before_the_first_request(w, c, s):
+    """It does not start its clock."""
+    for request in (req(b"GET /blank/first"), req(b"BREW /blank/first")):
+        ask(c, s, b"\r\n")
+        time.sleep(0.5)
+        method = request.split()[0].decode()
+        turn(w, c, s, request, OK, method, "/blank/first", 200, max_duration_ns=400_000_000)
+        c, s = w.connect()
