@@ -12,10 +12,10 @@ from lib.util import need
 
 UPLOADS, AFTER = 4, 2
 UPLOAD = """
-import http.client, random, sys
+import http.client, random, sys, time
 r = random.Random(5)
-line = '10.0.%d.%d - - "GET /item/%d HTTP/1.1" 200 %d "-" "curl"\\n{"request":"GET /item/%d HTTP/1.1"}\\n'
-line = line + 'GET /item/%d HTTP/1.1" 200\\n' * 3
+line = '10.0.%d.%d - - "GET /item/%d HTTP/1.1" 200 %d "-" "curl"\\n'
+line += '{"request":"GET /item/%d HTTP/1.1"}\\n' + 'GET /item/%d HTTP/1.1" 200\\n' * 3
 log = ''.join(line % tuple(r.randrange(10 ** r.randrange(1, 5)) for _ in range(8))
               for _ in range(12000)).encode()
 for i in range(UPLOADS):
@@ -27,6 +27,8 @@ for i in range(UPLOADS):
     answer = c.getresponse()
     answer.read()
     assert answer.status == 403, answer.status
+    # unseen: a request that is read together with the end of a body of chunks
+    time.sleep(0.3)
     for _ in range(AFTER):
         c.request('GET', '/empty')
         c.getresponse().read()
