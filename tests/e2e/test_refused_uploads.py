@@ -10,17 +10,17 @@ import pytest
 from lib import load
 from lib.util import need
 
-UPLOADS, AFTER = 4, 2
+UPLOADS, AFTER = 3, 2
 UPLOAD = """
 import http.client, random, sys, time
 r = random.Random(5)
 line = '10.0.%d.%d - - "GET /item/%d HTTP/1.1" 200 %d "-" "curl"\\n'
 line += '{"request":"GET /item/%d HTTP/1.1"}\\n' + 'GET /item/%d HTTP/1.1" 200\\n' * 3
 log = ''.join(line % tuple(r.randrange(10 ** r.randrange(1, 5)) for _ in range(8))
-              for _ in range(12000)).encode()
+              for _ in range(4000)).encode()
 for i in range(UPLOADS):
     c = http.client.HTTPConnection('127.0.0.1', 8080)
-    body = log[i * 1000:][:1500000]
+    body = log[i * 1000:][:400000]
     if sys.argv[1] == 'chunks':
         body = iter([body[j : j + 8000] for j in range(0, len(body), 8000)])
     c.request('POST', '/up', body)
