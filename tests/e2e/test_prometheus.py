@@ -11,6 +11,7 @@ import urllib.request
 
 import pytest
 
+from conftest import BACKENDS
 from lib import load
 from lib.metrics import Metrics
 from lib.util import ROOT_DIR, free_port, need, wait_until
@@ -21,9 +22,11 @@ import promtext  # noqa: E402
 pytestmark = pytest.mark.alone
 
 CONFIG = """\
-global: {{ scrape_interval: 1s, scrape_timeout: 1s }}
+global: { scrape_interval: 1s, scrape_timeout: 1s }
 scrape_configs:
-  - job_name: redtap
+"""
+JOB = """\
+  - job_name: {name}
     static_configs: [{{ targets: ['127.0.0.1:{port}'] }}]
 """
 
@@ -144,11 +147,14 @@ def query(port, path, **params):
         return json.load(reply)["data"]
 
 
+@pytest.mark.parametrize("backend", ["all"])
 def test_a_rate_is_the_true_rate(netns, redtap, procs, tmp_path):
-    """A generator of fixed rate; Prometheus scrapes OpenMetrics once a second."""
+    """A generator of fixed rate; Prometheus scrapes OpenMetrics once a second, from an agent
+    of each backend: all see the same requests."""
     netns.server("httpd.py", 8000)
-    agent = redtap()
-    (tmp_path / "prometheus.yml").write_text(CONFIG.format(port=agent.port))
+    agents = {name: redtap(backend=name) for name in BACKENDS}
+    jobs = [JOB.format(name=name, port=agent.port) for name, agent in agents.items()]
+    (tmp_path / "prometheus.yml").write_text(CONFIG + "".join(jobs))
     port = free_port()
     server = procs.start(
         [
@@ -168,7 +174,7 @@ def test_a_rate_is_the_true_rate(netns, redtap, procs, tmp_path):
                 found = query(port, "query", query="count_over_time(up[1m])")["result"]
             except OSError:
                 return False
-            return found and float(found[0]["value"][1]) >= 3
+            return len(found) == len(agents) and all(float(x["value"][1]) >= 3 for x in found)
 
         wait_until(up, 20, server.output, step=0.2)
         start, sent = time.time(), generator.sent
@@ -176,23 +182,31 @@ def test_a_rate_is_the_true_rate(netns, redtap, procs, tmp_path):
         span, sent = time.time() - start, generator.sent - sent
         true_rate = sent / span
         assert true_rate == pytest.approx(rate, rel=0.01), "the generator was not even"
-        for family, labels in (
-            ("http_server_request_duration_seconds_count", "{job='redtap'}"),
-            ("http_client_request_duration_seconds_count", "{job='redtap'}"),
-        ):
-            got = query(port, "query", query=f"sum(rate({family}{labels}[12s]))")["result"]
-            assert len(got) == 1
-            assert float(got[0]["value"][1]) == pytest.approx(true_rate, rel=0.02)
-        errors = query(port, "query", query="sum(rate(redtap_records_lost_total[12s]))")["result"]
-        assert float(errors[0]["value"][1]) == 0
-        [target] = query(port, "targets")["activeTargets"]
-        assert target["health"] == "up", target
+        for name in agents:
+            check_rates(port, name, true_rate)
+        targets = query(port, "targets")["activeTargets"]
+        assert [t["health"] for t in targets] == ["up"] * len(agents), targets
         # only OpenMetrics tells a unit: so that is what was scraped
         name = "http_server_request_duration_seconds"
         [meta] = query(port, "metadata", metric=name)[name]
         assert (meta["type"], meta["unit"]) == ("histogram", "seconds")
     finally:
         generator.stop()
-    m = agent.settle()
-    assert m.server_count() == generator.sent
-    m.assert_conserved()
+    for agent in agents.values():
+        m = agent.settle()
+        assert m.server_count() == generator.sent
+        m.assert_conserved()
+
+
+def check_rates(port, job, true_rate):
+    """What Prometheus makes of the last 12 s of this job."""
+    for family in (
+        "http_server_request_duration_seconds_count",
+        "http_client_request_duration_seconds_count",
+    ):
+        got = query(port, "query", query=f"sum(rate({family}{{job='{job}'}}[12s]))")["result"]
+        assert len(got) == 1
+        assert float(got[0]["value"][1]) == pytest.approx(true_rate, rel=0.02)
+    lost = f"sum(rate(redtap_records_lost_total{{job='{job}'}}[12s]))"
+    lost = query(port, "query", query=lost)["result"]
+    assert float(lost[0]["value"][1]) == 0
