@@ -188,7 +188,7 @@ def junit_counts(report):
 
 
 def stage_pytest(args):
-    """pytest, its numbers from JUnit's XML. A process per file, one more at once than there are
+    """pytest, its numbers from JUnit's XML. A process per file, two more at once than there are
     CPUs, as they wait a good part of their time: their output is shown as they end. Then, in
     one process, the tests that need the machine for themselves."""
     tally = Tally(args.results, "e2e")
@@ -225,7 +225,7 @@ def stage_pytest(args):
     files = sorted((f for d in args.dirs for f in pathlib.Path(d).glob("test_*.py")),
                    key=lambda f: f.stat().st_size, reverse=True)
     counts = run_together([functools.partial(pytest, f.stem, [f], "not alone", True)
-                           for f in files], more=1)
+                           for f in files], more=2)
     if args.dirs:
         counts.append(pytest("alone", args.dirs, "alone", False))
     for passed, failed, skipped in counts:
