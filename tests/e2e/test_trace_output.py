@@ -5,6 +5,7 @@ that stops reading, one that is gone, a full disk."""
 import fcntl
 import json
 import os
+import pathlib
 import pty
 import re
 import signal
@@ -231,6 +232,20 @@ def test_full_disk(netns, backend, procs, where, why):
     assert tracer.wait(5) == 1, tracer.output()
     errors = [x for x in tracer.stderr if "error" in x]
     assert len(errors) == 1 and why in errors[0], tracer.output()
+
+
+def test_options_of_run(netns, trace, tmp_path):
+    """A file serves `run` as well: what of it means nothing here has no effect, and a flag is
+    told so. The kernel's statistics would slow every BPF program of the host."""
+    config = tmp_path / "redtap.yaml"
+    config.write_text("self:\n  bpf_stats: true\nmetrics:\n  ttl: 2h\n")
+    tracer = trace("--config", config, "--samples-log", "--exe", "*")
+    fds = pathlib.Path(f"/proc/{tracer.pid}/fd")
+    open_files = [os.readlink(fds / fd) for fd in os.listdir(fds)]
+    assert any("bpf-map" in name for name in open_files), open_files
+    assert not [name for name in open_files if "stats" in name]
+    warnings = [x for x in tracer.stderr if "in a trace" in x]
+    assert warnings == ["redtap: warning: --samples-log does nothing in a trace"]
 
 
 def test_hangup_ends_a_trace(netns, text_trace):

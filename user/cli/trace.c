@@ -28,6 +28,7 @@ static const char usage[] =
 	"\n"
 	"Prints one line per finished request: start, service, pid, role, protocol, method,\n"
 	"path, route, status, error type, time to first byte, duration, bytes, peer.\n"
+	"Options of metrics and samples do nothing here.\n"
 	"\n"
 	"  --format text|json   json: one object per line, times in nanoseconds\n";
 
@@ -173,6 +174,18 @@ static const struct rt_agent_ops ops = {
 	.batch = on_batch,
 };
 
+/* Of a file or the environment, which serve `run` as well, nothing is said. */
+static void warn_of_idle_flags(const struct rt_cmdline *cmd)
+{
+	static const char *const idle[] = {"listen",   "metrics-",   "routes-memory",
+					   "samples-", "labels-pid", "self-bpf-stats"};
+
+	for (size_t i = 0; i < cmd->nr_flags; i++)
+		for (size_t j = 0; j < RT_ARRAY_SIZE(idle); j++)
+			if (strncmp(cmd->flags[i].name, idle[j], strlen(idle[j])) == 0)
+				rt_warn("--%s does nothing in a trace", cmd->flags[i].name);
+}
+
 static int trace(struct trace *t)
 {
 	char sentence[768];
@@ -186,6 +199,8 @@ static int trace(struct trace *t)
 	/* Each request is a line, so each has to come as a record. */
 	t->cfg->routes_memory = 0;
 	t->cfg->samples_log = false;
+	/* They would slow every BPF program of the host, and nothing here tells them. */
+	t->cfg->self_bpf_stats = false;
 	t->routes = rt_routes__new(t->cfg);
 	if (!t->routes) {
 		rt_error("out of memory");
@@ -196,6 +211,7 @@ static int trace(struct trace *t)
 		rt_error("%s", sentence);
 		return err == -EINVAL ? RT_EXIT_USAGE : RT_EXIT_FAILED;
 	}
+	warn_of_idle_flags(&t->cmd);
 	rt_info("capturing with backend %s", rt_bpf__backend(rt_agent__bpf(t->agent))->name);
 	rt_cli__started();
 	err = rt_agent__loop(t->agent);
