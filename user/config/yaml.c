@@ -152,7 +152,7 @@ static int read_rule(struct reader *r, const char *name)
 					kind_of(r), key);
 			break;
 		}
-		err = rt_service_rule__set(&rule, key, scalar(r), &src, r->m);
+		err = rt_service_rule__set(&rule, key, is_null(r) ? "" : scalar(r), &src, r->m);
 		if (err)
 			break;
 	}
@@ -176,6 +176,9 @@ static int read_list(struct reader *r, const struct rt_option *opt)
 		} else if (!is_scalar(r)) {
 			err = tell_here(r, opt->name, "%s inside the list; its items are texts",
 					kind_of(r));
+		} else if (is_null(r)) {
+			/* Read as a text, it would be a scope that holds nobody. */
+			err = tell_here(r, opt->name, "an item of the list has no value");
 		} else {
 			src = here(r, opt->name);
 			err = rt_option__set(opt, r->cfg, scalar(r), &src, r->m);
