@@ -3,6 +3,7 @@
 where one does not. Doctor's scope is its own process: it captures nothing."""
 
 import pathlib
+import re
 import shutil
 import sys
 import tempfile
@@ -11,7 +12,7 @@ import pytest
 
 from lib.agent import Redtap, binary, clean_env
 from lib.procs import Procs, run
-from lib.util import need
+from lib.util import ROOT_DIR, need
 
 NO_TRACEFS = ["/sys/kernel/tracing", "/sys/kernel/debug"]
 BTF = "CONFIG_DEBUG_INFO_BTF"
@@ -77,6 +78,19 @@ def test_all_backends(program):
     # Some kernels have these and refuse them.
     verdict, text = items["BPF iterators over maps"]
     assert verdict == "ok" or "this kernel refuses: " in text, text
+
+
+def test_names_of_features(program):
+    """--disable-feature takes what is in brackets behind each, as its help says."""
+    said = run([program, "doctor", "--help"]).stdout
+    assert "a kernel feature that `redtap doctor` lists, by its short name" in said
+    lines = [text for item, (_, text) in doctor(program)[1].items()
+             if not item.startswith(("CAP_", "backend "))]
+    names = [re.search(r" \((\w+)[);]", x)[1] for x in lines]
+    table = (ROOT_DIR / "include/redtap/features.def").read_text()
+    assert names == [x.lower() for x in re.findall(r"^FEATURE\((\w+)", table, re.M)]
+    flags = [word for name in names for word in ("--disable-feature", name)]
+    assert run([program, "config", *flags], env=clean_env()).stderr == ""
 
 
 def test_trampolines(program):

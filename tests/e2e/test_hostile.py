@@ -135,7 +135,7 @@ def test_no_fallback(netns, feature, flags, words):
     assert done.returncode == 1
     assert last.startswith(("no backend works here", f"the backend {wanted} does not work here"))
     [line] = [x for x in done.stdout.splitlines() if "disabled by --disable-feature" in x]
-    assert line == f"no   {words}: disabled by --disable-feature"
+    assert line == f"no   {words} ({feature}): disabled by --disable-feature"
 
 
 # --- the kernel's types from a file -----------------------------------------

@@ -445,6 +445,11 @@ const char *rt_features__text(enum rt_feature f)
 	return features[f].text;
 }
 
+const char *rt_features__id(enum rt_feature f)
+{
+	return features[f].id;
+}
+
 const char *rt_features__need(enum rt_feature f)
 {
 	if (!rt_features__is_disabled(f) && !has_basis(f))

@@ -24,6 +24,8 @@ int rt_features__setup(const struct rt_config *cfg, char *errbuf, size_t errlen)
 /* Cached after the first call. */
 bool rt_features__has(enum rt_feature f);
 const char *rt_features__text(enum rt_feature f);
+/* As disable_feature takes it, but in upper case. */
+const char *rt_features__id(enum rt_feature f);
 /* What a missing one needs; when it could not even be probed for, what that needs. */
 const char *rt_features__need(enum rt_feature f);
 /* Turned off by the configuration: whether it is there was not asked. */

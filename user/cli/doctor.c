@@ -6,6 +6,7 @@
  */
 #include "cli/cli.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -28,9 +29,10 @@ static void print_features(void)
 		bool has = rt_features__has((enum rt_feature)i);
 		const char *detail = rt_features__detail((enum rt_feature)i);
 
-		printf("%-4s %s", has ? "ok" : "no", rt_features__text((enum rt_feature)i));
-		if (*detail)
-			printf(" (%s)", detail);
+		printf("%-4s %s (", has ? "ok" : "no", rt_features__text((enum rt_feature)i));
+		for (const char *id = rt_features__id((enum rt_feature)i); *id; id++)
+			putchar(tolower(*id));
+		printf("%s%s)", *detail ? "; " : "", detail);
 		if (rt_features__is_disabled((enum rt_feature)i))
 			printf(": disabled by --disable-feature");
 		else if (!has)
