@@ -75,6 +75,8 @@ static void test_cmdline_mistakes(void **state)
 		{"--listen", NULL, "--listen needs a value"},
 		{"--listen", "--port", "--listen needs a value"},
 		{"--config", NULL, "--config needs a value"},
+		{"--config", "", "--config needs the name of a file, not \"\""},
+		{"--config=", NULL, "--config needs the name of a file, not \"\""},
 		{"--format", NULL, "--format needs a value"},
 		{"--no-labels-pid=true", NULL, "--no-labels-pid takes no value"},
 		{"--labels-pid", "true", "unexpected argument \"true\""},

@@ -133,6 +133,9 @@ static int parse_word(struct rt_cmdline *c, char **argv, int *at, const char *co
 			return rt_mistake__tell(m, &src, "%s needs a value", word);
 		(*at)++;
 	}
+	/* --config "$FILE" without a FILE: not the file of REDTAP_CONFIG, nor none. */
+	if (found.config && !*value)
+		return rt_mistake__tell(m, &src, "--config needs the name of a file, not \"\"");
 	if (found.config)
 		c->config_file = value;
 	else if (found.extra)
