@@ -124,6 +124,14 @@ def test_wrong_flags(netns, args, words):
         assert word in said, said
 
 
+def test_memory_for_no_route(netns, redtap):
+    """16 are bytes, and a histogram alone is more: requests are counted all the same, but dearly."""
+    for memory, told in ("16", 1), ("16M", 0), ("0", 0):
+        agent = redtap("--routes-memory", memory)
+        said = [x for x in agent.stderr if "routes.memory" in x]
+        assert len(said) == told and all("warning: " in x and " 16 bytes" in x for x in said), said
+
+
 def test_wrong_environment(netns):
     said = sentence(run_scoped(netns, env={"REDTAP_RING_SIZE": "plenty"}), MISTAKE)
     assert "REDTAP_RING_SIZE" in said and "plenty" in said

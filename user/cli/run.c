@@ -409,6 +409,11 @@ int rt_cmd_run(int argc, char **argv)
 		finish(&run);
 		return err == -EINVAL ? RT_EXIT_USAGE : RT_EXIT_FAILED;
 	}
+	/* A number that lacks its unit, most likely. */
+	if (run.cfg->routes_memory && !rt_bpf__nr_slots(run.bpf))
+		rt_warn("routes.memory of %llu bytes is too little for one route: every request is "
+			"a record, as with 0",
+			(unsigned long long)run.cfg->routes_memory);
 	rt_info("capturing with backend %s, metrics at port %u",
 		rt_bpf__backend(rt_agent__bpf(run.agent))->name, rt_http_server__port(run.server));
 	rt_cli__started();
