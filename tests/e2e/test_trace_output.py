@@ -29,7 +29,7 @@ TEXT_LINE = re.compile(
     r"(?P<method>[^ ]+) (?P<path>[^ ]+) route=(?P<route>[^ ]+) status=(?P<status>\d+) "
     r"error=(?P<error>[^ ]+) ttfb=(?P<ttfb>\d+\.\d{3})ms duration=(?P<duration>\d+\.\d{3})ms "
     r"in=(?P<request_bytes>\d+) out=(?P<response_bytes>\d+) "
-    r"peer=(?P<peer_address>[^ ]+):(?P<peer_port>\d+)"
+    r"peer=(?P<peer_address>[\d.]+|\[[\da-f:.]+\]):(?P<peer_port>\d+)"
 )
 
 
@@ -92,6 +92,19 @@ def test_text_line(netns, text_trace):
     assert (one["method"], one["path"], one["route"]) == ("GET", "/status/503", "/status/{id}")
     assert (one["status"], one["error"], one["peer_address"]) == ("503", "503", "127.0.0.1")
     assert 0 < float(one["ttfb"]) <= float(one["duration"]) < 5000
+
+
+def test_text_line_ipv6(netns, text_trace):
+    """The port stands apart from the address: ::1:8000 is an address, too."""
+    netns.server("httpd.py", 8000, "--host", "::1")
+    conn = netns.http(8000, host="::1")
+    conn.request("GET", "/status/200")
+    conn.getresponse().read()
+    own_port = conn.sock.getsockname()[1]
+    conn.close()
+    wait_until(lambda: len(text_trace.stdout) >= 2, 5, text_trace.output)
+    peers = {x.split(" peer=")[1] for x in text_trace.stdout}
+    assert peers == {"[::1]:8000", f"[::1]:{own_port}"}
 
 
 # What may not reach a terminal raw: CSI as one byte and as UTF-8; and ESC, BEL, DEL,

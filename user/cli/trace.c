@@ -81,7 +81,9 @@ static void put_text(struct rt_buf *b, const struct rt_finished *f, const char *
 		       f->op->status, *error ? error : "-", (double)f->ttfb_ns / 1e6,
 		       (double)f->duration_ns / 1e6, (unsigned long long)x->req_bytes,
 		       (unsigned long long)f->response_bytes);
-	if (*peer)
+	if (strchr(peer, ':'))
+		rt_buf__printf(b, "peer=[%s]:%u\n", peer, x->peer_port);
+	else if (*peer)
 		rt_buf__printf(b, "peer=%s:%u\n", peer, x->peer_port);
 	else
 		rt_buf__puts(b, "peer=unix\n");
