@@ -119,7 +119,14 @@ static void test_netns_refused(void **state)
 		 "--netns 999999999: there is no process 999999999",
 		 ESRCH},
 		{{.netns = LIST("0")}, "--netns 0: there is no process 0", ESRCH},
-		{{.netns = LIST("")}, "--netns : No such file or directory", ENOENT},
+		{{.netns = LIST("")},
+		 "--netns : No such file or directory; give a path like /run/netns/NAME, or a pid",
+		 ENOENT},
+		/* as `ip netns` takes it */
+		{{.netns = LIST("shop")},
+		 "--netns shop: No such file or directory; give a path like /run/netns/NAME, or a "
+		 "pid",
+		 ENOENT},
 		/* a good one before it does not help */
 		{{.netns = LIST("/proc/self/ns/net", "/x")},
 		 "--netns /x: No such file or directory",
@@ -179,7 +186,15 @@ static void test_cgroup_refused(void **state)
 		{{.cgroup = LIST("/sys/fs/cgroup/no-such")},
 		 "--cgroup /sys/fs/cgroup/no-such: No such file or directory",
 		 ENOENT},
-		{{.cgroup = LIST("/dev/null")}, "--cgroup /dev/null: Not a directory", EINVAL},
+		/* as /proc/PID/cgroup has it */
+		{{.cgroup = LIST("/system.slice/no-such")},
+		 "--cgroup /system.slice/no-such: No such file or directory; give a path like "
+		 "/sys/fs/cgroup/system.slice",
+		 ENOENT},
+		{{.cgroup = LIST("/dev/null")},
+		 "--cgroup /dev/null: Not a directory; give a path like "
+		 "/sys/fs/cgroup/system.slice",
+		 EINVAL},
 		{{.cgroup = LIST("/proc")}, "--cgroup /proc: not a cgroup v2 directory", EINVAL},
 	};
 	int fd = next_fd();

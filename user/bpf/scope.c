@@ -118,7 +118,10 @@ static int resolve_netns(struct rt_scope *s, const char *value, char *errbuf, si
 					 "--netns %s: another user's process, which takes "
 					 "CAP_SYS_PTRACE to look at",
 					 value);
-		return fail_with(path_error(err), "--netns %s: %s", value, strerror(-err));
+		/* A bare name is what `ip netns` takes. */
+		return fail_with(
+			path_error(err), "--netns %s: %s%s", value, strerror(-err),
+			strchr(value, '/') ? "" : "; give a path like /run/netns/NAME, or a pid");
 	}
 	s->netns[s->nr_netns] = (u32)s->netns_places[s->nr_netns].ino;
 	s->nr_netns++;
@@ -135,7 +138,11 @@ static int resolve_cgroup(struct rt_scope *s, const char *value, char *errbuf, s
 	if (fd == -ENOTTY)
 		return fail("--cgroup %s: not a cgroup v2 directory", value);
 	if (fd < 0)
-		return fail_with(path_error(fd), "--cgroup %s: %s", value, strerror(-fd));
+		/* One as /proc/PID/cgroup has it, or as systemd-cgls does. */
+		return fail_with(path_error(fd), "--cgroup %s: %s%s", value, strerror(-fd),
+				 strncmp(value, "/sys/", 5) == 0
+					 ? ""
+					 : "; give a path like /sys/fs/cgroup/system.slice");
 	s->cgroups[s->nr_cgroups++] = fd;
 	return 0;
 }
