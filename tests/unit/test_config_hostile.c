@@ -75,6 +75,12 @@ static const struct {
 	{"routes: {infer: }\n", "has no value"},
 	{"routes: {patterns: users}\n", "\"users\" does not start with /"},
 	{"routes: {patterns: '/a?b=c'}\n", "has a query"},
+	{"routes: {patterns: ['/a/*', '/*', '/{a}/*', '/api/*/x', '/static*']}\n",
+	 ":1: routes.patterns: \"/static*\" has a * that is not a whole segment; a part of one "
+	 "is {name}"},
+	{"routes: {patterns: '/files/*.pdf'}\n", "\"/files/*.pdf\" has a * that is not"},
+	{"routes: {patterns: '/a/**'}\n", "\"/a/**\" has a * that is not"},
+	{"routes: {patterns: '/a/**/b'}\n", "\"/a/**/b\" has a * that is not"},
 	{"routes: {patterns: '/{id'}\n", "braces"},
 	{"routes: {patterns: '/id}'}\n", "braces"},
 	{"routes: {patterns: '/{a/b}'}\n", "braces"},

@@ -299,6 +299,9 @@ const char *rt_check_route(const char *text)
 			return "has a query, which is no part of a route";
 		if (*p == '{' ? open : *p == '}' ? !open : *p == '/' && open)
 			return "has braces that do not match within a segment";
+		/* As a glob has it: it would be taken for a path's own sign, and never match. */
+		if (*p == '*' && (p[-1] != '/' || (p[1] && p[1] != '/')))
+			return "has a * that is not a whole segment; a part of one is {name}";
 		if (*p == '{' && variable)
 			return "has two variables in one segment";
 		if (*p == '{' || *p == '}')
