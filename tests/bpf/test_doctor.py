@@ -2,6 +2,7 @@
 """Two backends load and attach here, and `redtap doctor` names the true reason
 where one does not. Doctor's scope is its own process: it captures nothing."""
 
+import os
 import pathlib
 import re
 import shutil
@@ -235,6 +236,17 @@ def test_pid_namespace(program):
     verdict, text = items["the host's pid namespace"]
     assert verdict == "no" and "hostPID: true" in text
     assert (status, last) == (0, "redtap will use the backend sock")
+
+
+def test_pids_of_the_scope(program):
+    """Those that `redtap run` ends over with the same options are no less wrong here."""
+    assert doctor(program, "--pid", "1", "--pid", str(os.getpid()))[0] == 0
+    for wrap, pid, words in (((), "4194304", "there is no process 4194304"),
+                             (own_pids(), "1", "in a pid namespace of its own")):
+        status, items, last = doctor(program, "--pid", pid, wrap=wrap)
+        assert status == 1 and last.startswith("no backend works here"), last
+        verdict, text = items["backend sock"]
+        assert verdict == "no" and f"--pid {pid}: " in text and words in text, text
 
 
 @pytest.mark.parametrize("command", ["run", "trace"])

@@ -14,6 +14,7 @@
 
 #include "bpf/capture.h"
 #include "bpf/features.h"
+#include "bpf/scope.h"
 #include "proto/proto.h"
 
 static const char usage[] =
@@ -67,6 +68,24 @@ static void print_capabilities(void)
 		       caps[i].use);
 }
 
+/* The pids of the scope, for which the attempt to load has its own. */
+static bool pids_are_wrong(const struct rt_config *cfg, char *why, size_t len)
+{
+	struct rt_scope scope;
+
+	if (!cfg->pid.n)
+		return false;
+	if (!rt_features__has(RT_FEATURE_PID_NS)) {
+		snprintf(why, len, "--pid %s: refused in a pid namespace of its own",
+			 cfg->pid.items[0]);
+		return true;
+	}
+	if (rt_scope__resolve(&scope, cfg, why, len))
+		return true;
+	rt_scope__close(&scope);
+	return false;
+}
+
 /* Loads and attaches for real, in a scope that holds nobody: redtap's own pid. */
 static bool try_backend(const struct rt_config *cfg, const struct rt_backend *be)
 {
@@ -85,7 +104,8 @@ static bool try_backend(const struct rt_config *cfg, const struct rt_backend *be
 	one.pid = (struct rt_strlist){pids, 1};
 	one.backend = (int)be->id;
 	one.self_bpf_stats = false;
-	if (rt_bpf__new(&bpf, &one, sigs, rt_proto__signatures(sigs, RT_SIG_MAX), why,
+	if (pids_are_wrong(cfg, why, sizeof(why)) ||
+	    rt_bpf__new(&bpf, &one, sigs, rt_proto__signatures(sigs, RT_SIG_MAX), why,
 			sizeof(why))) {
 		printf("no   backend %s (%s): %s\n", be->name, be->text, why);
 		return false;
