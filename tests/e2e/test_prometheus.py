@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prometheus's own tools: promtool finds nothing to complain, and a rate is the true rate."""
 
+import fnmatch
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -92,6 +94,18 @@ def test_promtool_is_content(netns, redtap):
     assert {s.labels["class"] for s in m.select("redtap_socket_bytes_total")} == {
         "parsed", "unknown", "opaque",
     }  # fmt: skip
+    # and of each, the top README says what it is
+    table = (ROOT_DIR / "README.md").read_text().split("### Metrics")[1].split("\n\n")[1]
+    told = [text for cell in re.findall(r"^\| (.*?) \|", table, re.M)
+            for name in re.findall(r"`(.*?)`", cell) for text in expanded(name)]
+    families = re.findall(r"^# TYPE (\S+)", m.text, re.M)
+    assert [x for x in families if not any(fnmatch.fnmatch(x, name) for name in told)] == []
+
+
+def expanded(name):
+    """As a shell would: a_{b,c}_d is a_b_d and a_c_d."""
+    before, *rest = re.split(r"[{}]", name)
+    return [before + middle + rest[1] for middle in rest[0].split(",")] if rest else [name]
 
 
 def test_bpf_statistics(netns, redtap):
