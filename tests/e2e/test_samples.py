@@ -231,3 +231,14 @@ def test_off_by_default(netns, redtap, tmp_path):
     m = agent.settle()
     assert m.sum("redtap_samples_total") == 0
     assert not [line for line in agent.stdout if line]
+
+
+def test_a_rate_without_the_log(netns, redtap):
+    """It is easy to forget --samples-log, and then nothing would come, and nothing be said."""
+    agent = redtap("--samples-failed-rate", "5", "--samples-slow=1s")
+    assert [x for x in agent.stderr if "samples" in x] == [
+        f"redtap: warning: --samples-{x} does nothing without --samples-log"
+        for x in ("failed-rate", "slow")
+    ]
+    agent = redtap("--samples-log", "--samples-slow=1s")
+    assert not [x for x in agent.stderr if "samples" in x]

@@ -381,6 +381,15 @@ static void finish(struct run *run)
 	rt_cmdline__free(&run->cmd);
 }
 
+/* A file may hold rates for the day when the log is turned on; who types one wants it now. */
+static void warn_of_idle_flags(const struct run *run)
+{
+	for (size_t i = 0; i < run->cmd.nr_flags && !run->cfg->samples_log; i++)
+		if (strncmp(run->cmd.flags[i].name, "samples-", 8) == 0 &&
+		    strcmp(run->cmd.flags[i].name, "samples-log") != 0)
+			rt_warn("--%s does nothing without --samples-log", run->cmd.flags[i].name);
+}
+
 int rt_cmd_run(int argc, char **argv)
 {
 	struct run run = {0};
@@ -409,6 +418,7 @@ int rt_cmd_run(int argc, char **argv)
 		finish(&run);
 		return err == -EINVAL ? RT_EXIT_USAGE : RT_EXIT_FAILED;
 	}
+	warn_of_idle_flags(&run);
 	/* A number that lacks its unit, most likely. */
 	if (run.cfg->routes_memory && !rt_bpf__nr_slots(run.bpf))
 		rt_warn("routes.memory of %llu bytes is too little for one route: every request is "
