@@ -127,6 +127,14 @@ static const struct {
 	{"listen: :1\nexe: \xff\n", ":2: not valid YAML: "},
 	{"listen: :1\n\nexe: \x01\n", ":3: not valid YAML: control characters are not allowed"},
 	{"listen: *x\n", ":1: aliases, like *x"},
+	/* as globs and route patterns without quotes read */
+	{"port: 80\nexe: *nginx\n", ":2: aliases, like *nginx, are not read here; write it out, or "
+				    "if it is a glob, in quotes"},
+	{"exe: *nginx*\n", "; a glob that begins with * stands in quotes"},
+	{"exe: */java\n", "; a glob that begins with * stands in quotes"},
+	{"services:\n  - name: x\n    exe: */java\n", ":3: not valid YAML: "},
+	{"routes:\n  patterns: [/users/{id}, /a]\n",
+	 "; within [ ] a text with { } stands in quotes"},
 	{"listen: &x :1\nexe: *x\n", ":2: aliases, like *x, are not read here"},
 	{"port: &x [80, *x]\n", ":1: aliases, like *x"},
 	{"metrics: &x {ttl: *x}\n", ":1: aliases, like *x"},

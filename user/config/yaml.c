@@ -43,6 +43,18 @@ static struct rt_source here(const struct reader *r, const char *name)
 			 &(struct rt_source){(r)->file, (u32)(r)->ev.start_mark.line + 1, (name)}, \
 			 __VA_ARGS__)
 
+/* Globs and route patterns are what most files hold, and have YAML's own signs in them. */
+static const char *hint(const yaml_parser_t *p)
+{
+	const char *where = p->context ? p->context : "";
+
+	if (strstr(where, "an alias"))
+		return "; a glob that begins with * stands in quotes";
+	if (strstr(where, "a flow sequence"))
+		return "; within [ ] a text with { } stands in quotes";
+	return "";
+}
+
 /* Why libyaml stopped. Its reader knows a byte offset only, its other layers a mark. */
 static int tell_broken(struct reader *r)
 {
@@ -57,7 +69,8 @@ static int tell_broken(struct reader *r)
 		for (src.line = 1; (nl = memchr(nl, '\n', (size_t)(end - nl))); nl++)
 			src.line++;
 	}
-	return rt_mistake__tell(r->m, &src, "not valid YAML: %s", p->problem ? p->problem : "?");
+	return rt_mistake__tell(r->m, &src, "not valid YAML: %s%s", p->problem ? p->problem : "?",
+				hint(p));
 }
 
 /* Steps to the next event. What no option can use is refused here, once. */
@@ -70,8 +83,11 @@ static int next(struct reader *r)
 	if (!yaml_parser_parse(&r->parser, &r->ev))
 		return tell_broken(r);
 	if (r->ev.type == YAML_ALIAS_EVENT)
-		return tell_here(r, NULL, "aliases, like *%s, are not read here; write it out",
-				 rt_show(&shown, (const char *)r->ev.data.alias.anchor));
+		return tell_here(
+			r, NULL,
+			"aliases, like *%s, are not read here; write it out, or if it is a "
+			"glob, in quotes",
+			rt_show(&shown, (const char *)r->ev.data.alias.anchor));
 	if (r->ev.type == YAML_SCALAR_EVENT)
 		tag = r->ev.data.scalar.tag;
 	else if (r->ev.type == YAML_SEQUENCE_START_EVENT)
