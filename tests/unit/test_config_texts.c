@@ -149,12 +149,30 @@ static void test_numbers_there_and_back(void **state)
 	assert_true(v == UINT64_MAX);
 }
 
+static void test_booleans(void **state)
+{
+	static const char *const yes[] = {"true", "True", "TRUE", "yes", "Yes", "on", "ON", "1"};
+	static const char *const no[] = {"false", "False", "FALSE", "no", "NO", "off", "Off", "0"};
+	static const char *const neither[] = {"", "y", "n", "tru", "truer", "2", "-1", " true"};
+	size_t i;
+	bool v;
+
+	for (i = 0; i < RT_ARRAY_SIZE(yes); i++) {
+		v = false;
+		assert_true(rt_parse_bool(yes[i], &v) && v);
+		v = true;
+		assert_true(rt_parse_bool(no[i], &v) && !v);
+		assert_false(rt_parse_bool(neither[i], &v));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cmdline),
 		cmocka_unit_test(test_cmdline_mistakes),
 		cmocka_unit_test(test_numbers_there_and_back),
+		cmocka_unit_test(test_booleans),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -99,9 +99,10 @@ bool rt_parse_bool(const char *text, bool *ret)
 	size_t i;
 
 	for (i = 0; i < RT_ARRAY_SIZE(yes); i++) {
-		if (strcmp(text, yes[i]) != 0 && strcmp(text, no[i]) != 0)
+		/* YAML has True and TRUE too, and so have those that write it. */
+		if (strcasecmp(text, yes[i]) != 0 && strcasecmp(text, no[i]) != 0)
 			continue;
-		*ret = strcmp(text, yes[i]) == 0;
+		*ret = strcasecmp(text, yes[i]) == 0;
 		return true;
 	}
 	return false;
