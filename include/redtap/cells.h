@@ -64,7 +64,7 @@ enum rt_sample {
 /* Of one service. Two processors may take the same turn: rates hold but for that. */
 struct rt_sampler {
 	u64 slow_ns; /* what takes longer is slow; user space writes it */
-	u64 slow;    /* requests counted in place that were; the kernel counts */
+	u64 slow;    /* requests that were; both count */
 	u64 next_ns[RT_NR_SAMPLES]; /* CLOCK_MONOTONIC; both write it */
 };
 

@@ -167,6 +167,22 @@ def test_slower_than_99_percent(netns, redtap, tmp_path):
     assert 0.002 < share < 0.15
 
 
+def test_slower_than_the_records_before(netns, redtap):
+    """Without a threshold, of a service whose requests all come as records: what takes far
+    longer than the 500 before it."""
+    netns.server("httpd.py", 8000)
+    agent = sampler(redtap, slow_rate=EVERY, extra=["--routes-memory", "0"])
+    conn = netns.http(8000)
+    ask(conn, "/status/200", 500)
+    # With these counts the threshold is found.
+    agent.wait_metrics(lambda m: min(m.server_count(), m.client_count()) >= 499)
+    ask(conn, "/sleep/200", 3)
+    conn.close()
+    for role in ("server", "client"):
+        slow = [x for x in wait_lines(agent, role, 3) if x["duration_ns"] > 200 * MS]
+        assert [x["path"] for x in slow] == ["/sleep/200"] * 3
+
+
 def test_a_full_ring_thins_samples_and_nothing_else(netns, redtap, tmp_path):
     """A ring of 64 KB, every request a sample, and an agent that is held for a while."""
     load.Nginx(netns, tmp_path, log_format="line")

@@ -147,14 +147,49 @@ static void test_nothing_is_slow_at_first(void **state)
 	assert_true(sampler(t, 1)->slow_ns > SEC);
 }
 
-static u32 ask(struct fixture *t, const char *service, u16 status, u64 ns, u64 now)
+static u32 ask_of(struct fixture *t, const char *service, u16 status, enum rt_error error, u64 ns,
+		  u64 now)
 {
 	struct rt_exchange x = {.role = RT_ROLE_SERVER};
 	struct rt_op op = {.status = status};
 	struct rt_process p = {.service = service};
-	struct rt_finished f = {.x = &x, .op = &op, .process = &p, .duration_ns = ns};
+	struct rt_finished f = {
+		.x = &x,
+		.op = &op,
+		.process = &p,
+		.error = error,
+		.duration_ns = ns,
+	};
 
 	return rt_sampling__wanted(t->s, &f, now);
+}
+
+static u32 ask(struct fixture *t, const char *service, u16 status, u64 ns, u64 now)
+{
+	return ask_of(t, service, status, RT_ERROR_NONE, ns, now);
+}
+
+/* A service whose requests all come as records, and beside each five that get no answer, after
+ * any time. */
+static void test_records_have_a_percentile(void **state)
+{
+	struct fixture *t = *state;
+	u64 now = 100 * SEC;
+	u32 slow = 0;
+
+	rt_sampling__place(t->s, 5, "records", RT_ROLE_SERVER, now);
+	for (u32 i = 0; i < 60; i++, now += SEC / 2) {
+		for (u32 k = 0; k < 1000; k++)
+			ask(t, "records", 200, duration(t, MS), now);
+		for (u32 k = 0; k < 5000; k++)
+			ask_of(t, "records", 0, RT_ERROR_TIMEOUT, 1000 * SEC, now);
+		rt_sampling__adapt(t->s);
+	}
+	assert_one_in_a_hundred(t, 5, MS);
+	now += 10 * SEC;
+	for (u32 k = 0; k < 3; k++)
+		slow += ask(t, "records", 200, SEC, now) == RT_SAMPLE_SLOW + 1;
+	assert_int_equal(slow, 3);
 }
 
 /* One a second of all, five more of slow ones, of failed ones none more; a second's worth at
@@ -240,6 +275,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_follows_the_99th_percentile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_is_slow_at_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_records_have_a_percentile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rates, setup_20ms, teardown),
 		cmocka_unit_test_setup_teardown(test_tells_the_rate, setup_20ms, teardown),
 		cmocka_unit_test_setup_teardown(test_shares_its_rates_with_the_kernel, setup,

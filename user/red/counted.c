@@ -194,11 +194,12 @@ u32 rt_red__sampled(struct rt_red *red, const struct rt_finished *f, u64 now)
 u64 rt_red__fold(struct rt_red *red, u64 now, u64 *ret_nameless)
 {
 	red->counted = red->nameless = *ret_nameless = 0;
-	if (!red->learn)
-		return 0;
-	rt_learn__fold(red->learn, on_counted, red, now);
+	if (red->learn)
+		rt_learn__fold(red->learn, on_counted, red, now);
 	if (red->sampling)
 		rt_sampling__adapt(red->sampling);
+	if (!red->learn)
+		return 0;
 	/* Records that no rule is made for change names, too. */
 	follow_names(red);
 	*ret_nameless = red->nameless;

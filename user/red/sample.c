@@ -28,7 +28,7 @@ struct service {
 	char *key; /* role, then name */
 	u32 index;
 	u64 used;     /* when it was last asked for */
-	u64 requests; /* counted in place */
+	u64 requests; /* answered, in place or by a record */
 	u64 ns;	      /* what they took together */
 	u64 seen_requests, seen_slow; /* at the last move */
 	UT_hash_handle hh;
@@ -165,6 +165,16 @@ void rt_sampling__adapt(struct rt_sampling *s)
 	}
 }
 
+/* One that the kernel did not count has its part in the percentile all the same; and there are
+ * services of which it counts none, as no path comes twice. */
+static void add_record(struct service *v, struct rt_sampler *sampler, u64 ns)
+{
+	v->requests++;
+	v->ns += ns;
+	if (ns > sampler->slow_ns)
+		__atomic_fetch_add(&sampler->slow, 1, __ATOMIC_RELAXED);
+}
+
 u32 rt_sampling__wanted(struct rt_sampling *s, const struct rt_finished *f, u64 now)
 {
 	struct service *v = service_of(s, f->process->service, f->x->role, now);
@@ -175,6 +185,8 @@ u32 rt_sampling__wanted(struct rt_sampling *s, const struct rt_finished *f, u64 
 	if (!v)
 		return 0;
 	sampler = &s->where.all[v->index];
+	if (f->error == RT_ERROR_NONE)
+		add_record(v, sampler, f->duration_ns);
 	if (*rt_error_type(f, buf))
 		why = RT_SAMPLE_FAILED;
 	else if (f->duration_ns > sampler->slow_ns)

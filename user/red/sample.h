@@ -32,7 +32,8 @@ void rt_sampling__counted(struct rt_sampling *s, const char *service, u8 role, u
 			  u64 now);
 /* Moves the thresholds; after each fold. */
 void rt_sampling__adapt(struct rt_sampling *s);
-/* Which sample (enum rt_sample) a request that came as a record is, plus one; 0: none. */
+/* Which sample (enum rt_sample) a request that came as a record is, plus one; 0: none. To be
+ * asked of each, as its duration has a part in the percentile. */
 u32 rt_sampling__wanted(struct rt_sampling *s, const struct rt_finished *f, u64 now);
 
 #endif /* REDTAP_SAMPLE_H */
