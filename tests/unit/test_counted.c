@@ -112,6 +112,8 @@ struct ask {
 	const char *method, *path, *host;
 	u16 status;
 	u16 port;
+	u16 default_port; /* of a target with a scheme */
+	bool on_unix;	  /* over a Unix socket */
 	const struct rt_process *process;
 	struct k_request q;
 };
@@ -124,6 +126,7 @@ static void record(struct agent *a, const struct ask *ask)
 		.path = rt_slice_str(ask->path),
 		.target = rt_slice_str(ask->path),
 		.authority = rt_slice_str(ask->host),
+		.default_port = ask->default_port,
 		.status = ask->status,
 	};
 	struct rt_finished f = {.x = &x,
@@ -135,7 +138,7 @@ static void record(struct agent *a, const struct ask *ask)
 
 	memset(&x, 0, offsetof(struct rt_exchange, heads));
 	x.role = ask->role;
-	x.family = RT_FAMILY_INET;
+	x.family = ask->on_unix ? RT_FAMILY_UNIX : RT_FAMILY_INET;
 	x.req_bytes = ask->q.request;
 	x.peer_port = ask->port;
 	inet_pton(AF_INET, "192.0.2.7", x.peer_addr);
@@ -439,6 +442,32 @@ static void reload(struct fixture *t)
 	rt_registry__lock(t->one_by_one.registry);
 	rt_red__reload(t->one_by_one.red, &t->one_by_one.cfg);
 	rt_registry__unlock(t->one_by_one.registry);
+}
+
+/* A whole URL over a Unix socket, as to a proxy: its port is the URL's, of a series that begins
+ * anew with what the kernel counted, too. */
+static void test_url_over_a_unix_socket(void **state)
+{
+	static const char labels[] = SHOP ",http_request_method=\"GET\",http_route=\"/x\","
+					  "http_response_status_code=\"200\","
+					  "server_address=\"api.example.com\",server_port=\"80\"";
+	struct fixture *t = *state;
+	struct ask a = made(1, "api.example.com", 0);
+
+	a.on_unix = true;
+	a.default_port = 80;
+	for (u32 i = 0; i < 6; i++)
+		assert_int_equal(request(t, &a), i > 1);
+	fold(t, SECOND);
+	assert_value(t, MADE, labels, 6);
+	fold(t, 20 * SECOND);
+	assert_true(rt_registry__expire(t->counted.registry, t->counted.now) > 0);
+	assert_true(rt_registry__expire(t->one_by_one.registry, t->one_by_one.now) > 0);
+	for (u32 i = 0; i < 3; i++)
+		assert_true(request(t, &a));
+	fold(t, SECOND);
+	assert_value(t, MADE, labels, 3);
+	check_pages(t);
 }
 
 /* A host that is asked for in the kernel alone is asked for. */
@@ -745,6 +774,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_expiry_between_folds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_busy_series_stay, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_replicas, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_url_over_a_unix_socket, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hosts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reload, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_label_pid, setup, teardown),

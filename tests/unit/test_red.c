@@ -255,6 +255,7 @@ static const struct {
 	{"", "192.0.2.8", "8080", RT_FAMILY_INET6, "::ffff:192.0.2.8", 0},
 	{"sock", "sock", "", RT_FAMILY_UNIX, NULL, 0},
 	{"sock:90", "sock", "90", RT_FAMILY_UNIX, NULL, 0},
+	{"origin", "origin", "443", RT_FAMILY_UNIX, NULL, 443},
 	{"", "", "", RT_FAMILY_UNIX, NULL, 0},
 	/* beyond what the cache holds: 90 bytes */
 	{"a12345678.a12345678.a12345678.a12345678.a12345678.a12345678.a12345678.a12345678."

@@ -113,7 +113,8 @@ static void server_labels(const struct rt_finished *f, struct texts *t, struct r
 		peer_text(f->x, t->address, sizeof(t->address));
 	}
 	values[L_ADDRESS] = rt_slice_str(t->address);
-	if (!port.len && f->x->family != RT_FAMILY_UNIX && rt_red__server_port(f)) {
+	/* A Unix socket has none, but the URL that is asked for on it may. */
+	if (!port.len && rt_red__server_port(f)) {
 		snprintf(t->port, sizeof(t->port), "%u", rt_red__server_port(f));
 		port = rt_slice_str(t->port);
 	}
