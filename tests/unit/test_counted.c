@@ -326,13 +326,17 @@ static void test_client_without_a_host(void **state)
 	static const char labels[] = SHOP ",http_request_method=\"GET\",http_route=\"/x\","
 					  "http_response_status_code=\"200\","
 					  "server_address=\"192.0.2.7\",server_port=\"80\"";
+	static const char *const hosts[] = {"", ":80", ":81", "[]:80"};
 	struct fixture *t = *state;
-	struct ask a = made(1, "", 80);
 
-	for (u32 i = 0; i < 5; i++)
-		assert_false(request(t, &a));
+	for (u32 i = 0; i < RT_ARRAY_SIZE(hosts); i++) {
+		struct ask a = made(1 + i, hosts[i], 80);
+
+		for (u32 n = 0; n < 5; n++)
+			assert_false(request(t, &a));
+	}
 	fold(t, SECOND);
-	assert_value(t, MADE, labels, 5);
+	assert_value(t, MADE, labels, 4 * 5);
 	check_pages(t);
 }
 

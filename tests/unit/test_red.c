@@ -371,6 +371,23 @@ static void test_many_hosts(void **state)
 	assert_true(asked(t, "shop", "host7.example") == 4);
 }
 
+/* A port alone names nobody: whoever was asked by it is told by address. */
+static void test_port_without_a_host(void **state)
+{
+	struct fixture *t = *state;
+
+	for (u32 i = 0; i < 6; i++) {
+		request(t, "GET", "/", 200);
+		t->x.role = RT_ROLE_CLIENT;
+		t->x.family = RT_FAMILY_INET;
+		t->op.authority = rt_slice_str(":8080");
+		inet_pton(AF_INET, i % 3 ? "192.0.2.8" : "192.0.2.7", t->x.peer_addr);
+		record(t, SECOND);
+	}
+	assert_true(asked(t, "shop", "192.0.2.7") == 2);
+	assert_true(asked(t, "shop", "192.0.2.8") == 4);
+}
+
 /* What a process calls does not use up the routes that it serves. */
 static void test_roles_have_their_own_routes(void **state)
 {
@@ -588,6 +605,7 @@ int main(void)
 		UNIT(test_error_type),
 		UNIT(test_client),
 		UNIT(test_many_hosts),
+		UNIT(test_port_without_a_host),
 		UNIT(test_roles_have_their_own_routes),
 		UNIT(test_pid_label_and_reload),
 		UNIT(test_expire),

@@ -367,11 +367,15 @@ static void record(struct rt_red *red, const struct rt_finished *f, u64 now, con
 		rt_series__observe(s->response_size, (double)f->response_bytes, now);
 }
 
-/* Beyond a number of names it is the peer who was asked. */
+/* Where no host is named, and beyond a number of names, it is the peer who was asked. */
 static bool is_unnamed(struct rt_red *red, const struct rt_finished *f, u64 now)
 {
-	return f->x->role == RT_ROLE_CLIENT && f->op->authority.len &&
-	       !rt_hosts__take(red->hosts, f->process->resource_id, f->op->authority, now);
+	struct rt_slice authority = f->op->authority;
+
+	if (f->x->role != RT_ROLE_CLIENT || !authority.len)
+		return false;
+	return !rt_red__names_host(authority) ||
+	       !rt_hosts__take(red->hosts, f->process->resource_id, authority, now);
 }
 
 void rt_red__record(struct rt_red *red, const struct rt_finished *f, u64 now,

@@ -92,6 +92,8 @@ struct texts {
 
 /* semconv.c: label values. */
 u8 rt_red__method(struct rt_slice s);
+/* Not so ":8080", which Go sends when it is asked for "http://:8080/". */
+bool rt_red__names_host(struct rt_slice authority);
 /* Of the server that a client asked; 0: none. */
 u16 rt_red__server_port(const struct rt_finished *f);
 void rt_red__labels(const struct rt_finished *f, const struct key *k, struct texts *t,

@@ -80,6 +80,14 @@ static void split_authority(struct rt_slice a, struct rt_slice *ret_host, struct
 	*ret_port = port;
 }
 
+bool rt_red__names_host(struct rt_slice authority)
+{
+	struct rt_slice host, port;
+
+	split_authority(authority, &host, &port);
+	return host.len;
+}
+
 static void peer_text(const struct rt_exchange *x, char *out, size_t size)
 {
 	static const u8 mapped[12] = {[10] = 0xff, [11] = 0xff};
