@@ -652,7 +652,7 @@ static __always_inline u32 rt_route_find(struct rt_conn *c, u64 key, u32 status)
  * this has looked at them (whole.bpf.c), or the next request came all the same. */
 #define RT_ROUTE_FLAGS                                                                             \
 	(RT_X_REQ_CUT | RT_X_RESP_CUT | RT_X_RESP_BLIND | RT_X_CLOSED | RT_X_LOCAL_FIN |           \
-	 RT_X_PEER_FIN | RT_X_UNACKED)
+	 RT_X_PEER_FIN | RT_X_UNACKED | RT_X_TAKEN)
 
 /* The status of an exchange that a rule can stand for; 0: it is for user space to tell. */
 static __always_inline u32 rt_route_plain(const struct rt_conn *c)

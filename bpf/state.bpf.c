@@ -98,6 +98,11 @@ int RT_FN(rt_on_state)(struct rt_conn *c, int old, int new, int sk_err, u32 buff
 			  !rt_state_taken(c, old, flags, buffers);
 		if (!unacked)
 			flags &= ~RT_X_UNACKED;
+		/* What is refused later is not that. */
+		if (!unacked && new == RT_TCP_CLOSE_WAIT) {
+			flags |= RT_X_TAKEN;
+			c->x.other = c->x.resp_bytes;
+		}
 		/* A server's answer may yet be refused by a reset until it is acknowledged. */
 		if (rt_state_closes(new, buffers) && (c->x.role == RT_ROLE_CLIENT || !unacked))
 			flags |= RT_X_CLOSED;

@@ -59,6 +59,9 @@ enum rt_xflag {
 	 * come as chunks. With one of them: how the connection ended. */
 	RT_X_STREAM = 1 << 16,
 	RT_X_SAMPLE = 1 << 17, /* counted in place already: only told of */
+	/* When the peer's end of stream came, it had acknowledged all that was handed over by then:
+	 * `other` bytes of the response's turn, unless there is a `rule`. */
+	RT_X_TAKEN = 1 << 18,
 };
 
 /*
@@ -99,7 +102,9 @@ struct rt_exchange {
 	u8 tail[RT_TAIL_MAX]; /* last bytes of the response turn, tail_len of them */
 
 	u64 rule; /* key of the rule that would have counted it in the kernel; 0: none can */
-	u64 other; /* if rule: of the one that counts it without its path when its record is lost */
+	/* If rule: of the one that counts it without its path when its record is lost. Else see
+	 * RT_X_TAKEN. */
+	u64 other;
 
 	u16 req_len;
 	u16 resp_len;

@@ -218,6 +218,40 @@ static void test_unframed(void **state)
 	assert_int_equal(counts(t).unframed, 1);
 }
 
+/* The client closed, and had acknowledged so much of the answer. What the server sent behind that
+ * was refused. */
+static void test_taken(void **state)
+{
+	const u32 flags = RST | RT_X_PEER_FIN | RT_X_UNACKED | RT_X_TAKEN;
+	static const struct {
+		const char *resp;
+		u32 flags, more, interim;
+		u64 taken, rule;
+		enum outcome outcome;
+	} cases[] = {
+		{FULL, 0, 0, 0, sizeof(FULL) - 1, 0, FINISHED},
+		{FULL, 0, 47, 0, sizeof(FULL) - 1, 0, FINISHED},
+		{FULL, 0, 47, 0, sizeof(FULL) - 2, 0, ABORTED},
+		{FULL, 0, 47, 0, 0, 0, ABORTED},
+		{FULL, 0, 47, 0, ~0ull, 5, ABORTED}, /* of a rule: no number of bytes */
+		{FULL, 0, 25, 25, sizeof(FULL) - 1, 0, ABORTED},
+		{FULL, 0, 25, 25, sizeof(FULL) - 1 + 25, 0, FINISHED},
+		{PARTIAL, 0, 0, 0, sizeof(PARTIAL) - 1, 0, ABORTED},
+		{TO_EOF, RT_X_LOCAL_FIN, 9, 0, sizeof(TO_EOF) - 1 + 9, 0, FINISHED},
+		{TO_EOF, RT_X_LOCAL_FIN, 9, 0, sizeof(TO_EOF) - 1, 0, ABORTED},
+	};
+	struct fixture *t = *state;
+
+	for (u32 i = 0; i < RT_ARRAY_SIZE(cases); i++) {
+		record(t, S, flags | cases[i].flags, GET, cases[i].resp, cases[i].more);
+		t->x.interim_bytes = cases[i].interim;
+		t->x.other = cases[i].taken;
+		t->x.rule = cases[i].rule;
+		assert_int_equal(feed(t), cases[i].outcome);
+		assert_int_equal(t->status, 200);
+	}
+}
+
 /* The answer came early, and of the request a part: that may go on for long. */
 static void test_early_answer(void **state)
 {
@@ -408,6 +442,7 @@ int main(void)
 		cmocka_unit_test(test_rows),
 		TEST(test_no_request),
 		TEST(test_unframed),
+		TEST(test_taken),
 		TEST(test_early_answer),
 		TEST(test_pipelined),
 		TEST(test_times),

@@ -644,8 +644,10 @@ static enum rt_framing response_framing(const struct rt_view *v, struct rt_op *o
 		return cut ? long_head_framing(v, op, h, minor, turn) : RT_FRAMING_PARTIAL;
 	if (leaves_http(op))
 		op->resp_excess = turn - before;
-	if (has_no_body(op))
+	if (has_no_body(op)) {
+		op->resp_whole = before;
 		return RT_FRAMING_COMPLETE;
+	}
 	if (h->invalid)
 		return RT_FRAMING_UNKNOWN;
 	if (h->has_te) {
@@ -654,9 +656,12 @@ static enum rt_framing response_framing(const struct rt_view *v, struct rt_op *o
 		/* 6.1: chunked in HTTP/1.0 is a fault; clients disagree about it */
 		return minor ? chunked_framing(v, h, body, cut) : RT_FRAMING_UNKNOWN;
 	}
-	if (h->has_cl)
-		return turn - before >= h->length ? RT_FRAMING_COMPLETE : RT_FRAMING_PARTIAL;
-	return RT_FRAMING_UNTIL_CLOSE;
+	if (!h->has_cl)
+		return RT_FRAMING_UNTIL_CLOSE;
+	if (turn - before < h->length)
+		return RT_FRAMING_PARTIAL;
+	op->resp_whole = before + h->length;
+	return RT_FRAMING_COMPLETE;
 }
 
 /* Looks for the final response behind the interim ones (RFC 9110 15.2) that
@@ -672,6 +677,7 @@ static void parse_response(const struct rt_view *v, struct rt_op *op)
 
 	if (turn < v->resp.len)
 		turn = v->resp.len;
+	op->resp_whole = turn;
 	op->resp_framing = v->resp.len < turn ? RT_FRAMING_UNKNOWN : RT_FRAMING_PARTIAL;
 	while (rt_cur_left(&c)) {
 		skip_empty_lines(&c);

@@ -53,6 +53,8 @@ struct rt_op {
 	u64 resp_excess;
 	u16 status;	  /* final status; 0: no complete status line */
 	u64 req_excess;	  /* bytes in the request turn behind this request's end: pipelining */
+	/* Of the response's turn, up to where a response of known length ends; else all of it. */
+	u64 resp_whole;
 	u8 version_minor; /* HTTP/1.x */
 	bool path_cut;	  /* the path goes on beyond the captured head */
 	bool resp_bad;	  /* the answer is not of this protocol; status 0, framing unknown */

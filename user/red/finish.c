@@ -146,18 +146,26 @@ static enum rt_error why_ended(const struct rt_exchange *x)
 	return RT_ERROR_TIMEOUT;
 }
 
-/* The connection broke before the peer acknowledged what this side had sent. */
-static bool undelivered(const struct rt_exchange *x)
+/* It had been acknowledged when the client closed. What was refused then is something else: a
+ * server may answer the end of a body that it refused, too (Node does). */
+static bool taken(const struct rt_exchange *x, const struct rt_op *op)
 {
-	return (x->flags & (RT_X_RESET | RT_X_TIMED_OUT)) && (x->flags & RT_X_UNACKED);
+	return (x->flags & RT_X_TAKEN) && !x->rule && x->other >= x->interim_bytes + op->resp_whole;
+}
+
+/* The connection broke before the peer acknowledged the response that this side had sent. */
+static bool undelivered(const struct rt_exchange *x, const struct rt_op *op)
+{
+	return (x->flags & (RT_X_RESET | RT_X_TIMED_OUT)) && (x->flags & RT_X_UNACKED) &&
+	       !taken(x, op);
 }
 
 /* Whether the end of the connection is what ends the response, and came. What
  * befalls the connection behind an acknowledged end does not matter to a server. */
-static bool closed_by_sender(const struct rt_exchange *x)
+static bool closed_by_sender(const struct rt_exchange *x, const struct rt_op *op)
 {
 	if (x->role == RT_ROLE_SERVER)
-		return (x->flags & RT_X_LOCAL_FIN) && !undelivered(x);
+		return (x->flags & RT_X_LOCAL_FIN) && !undelivered(x, op);
 	/* With a reset of its own it threw away what it had not read. */
 	return (x->flags & RT_X_PEER_FIN) &&
 	       !(x->flags & (RT_X_RESET | RT_X_TIMED_OUT | RT_X_LOCAL_RESET));
@@ -183,8 +191,8 @@ static enum verdict judge_silent(struct rt_finisher *f, const struct rt_exchange
 	case RT_FRAMING_UNTIL_CLOSE:
 		/* A client's is over when it reads the end of the stream, which is not
 		 * silence; what arrived may still wait in the socket. */
-		return x->role == RT_ROLE_SERVER && closed_by_sender(x) ? VERDICT_FINISHED
-									: VERDICT_WAIT;
+		return x->role == RT_ROLE_SERVER && closed_by_sender(x, op) ? VERDICT_FINISHED
+									    : VERDICT_WAIT;
 	case RT_FRAMING_UNKNOWN:
 		/* By silence alone, so by a long one. */
 		if (!op->status || !(x->flags & RT_X_LONG_IDLE))
@@ -215,10 +223,10 @@ static enum verdict judge_over(const struct rt_exchange *x, const struct rt_op *
 	switch (op->resp_enough ? RT_FRAMING_COMPLETE : op->resp_framing) {
 	case RT_FRAMING_COMPLETE:
 		/* All was handed over, but the peer was gone before it had it. */
-		return x->role == RT_ROLE_SERVER && undelivered(x) ? VERDICT_ABORTED
-								   : VERDICT_FINISHED;
+		return x->role == RT_ROLE_SERVER && undelivered(x, op) ? VERDICT_ABORTED
+								       : VERDICT_FINISHED;
 	case RT_FRAMING_UNTIL_CLOSE:
-		return closed_by_sender(x) ? VERDICT_FINISHED : VERDICT_ABORTED;
+		return closed_by_sender(x, op) ? VERDICT_FINISHED : VERDICT_ABORTED;
 	case RT_FRAMING_UNKNOWN:
 		return broken ? VERDICT_ABORTED : VERDICT_FINISHED;
 	default:
@@ -277,7 +285,7 @@ void rt_finisher__tell(struct rt_finisher *f, struct rt_meta *meta, const struct
 		return;
 	}
 	if (answer == RT_ANSWER_UNTIL_CLOSE)
-		answer = closed_by_sender(x) ? RT_ANSWER_WHOLE : RT_ANSWER_PART;
+		answer = closed_by_sender(x, &op) ? RT_ANSWER_WHOLE : RT_ANSWER_PART;
 	rt_finisher__count(&f->counts.streamed);
 	tell(f, meta, x, &op, answer == RT_ANSWER_PART);
 }

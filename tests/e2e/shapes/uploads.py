@@ -162,3 +162,20 @@ def refused_body_that_never_comes(w, c, s):
     for method in (b"PROPFIND", b"GET", b"BREW"):
         turn(w, c, s, head, NO, "PUT", "/up", 403)
         turn(w, c, s, req(method + b" /up/then"), OK, method.decode(), "/up/then", 200)
+
+
+@shape()
+def refused_and_answered_once_more(w, c, s):
+    """The client closes as it has its answer. To half a body the server answers, too, as Node does:
+    it is that which meets a reset."""
+    for _ in range(3):
+        request = ask(c, s, req(b"POST /up/left", b"Content-Length: 5000"))
+        answer(c, s, NO)
+        c.close()
+        s.end_of_stream()
+        s.send(resp(b"400 Bad Request"))
+        s.close()
+        w.expect(
+            "POST", "/up/left", 403, request, None, client={"response_bytes": len(NO)}
+        )
+        c, s = w.connect()
