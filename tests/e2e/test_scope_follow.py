@@ -4,6 +4,7 @@ has got the number of what is gone."""
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -84,6 +85,19 @@ def test_netns_made_anew(netns_factory, redtap):
     ask(netns)
     agent.wait_metrics(lambda m: m.server_count() == 9)
     agent.settle().assert_conserved()
+
+
+def test_netns_without_descriptors(netns, redtap):
+    """Where redtap has none left to look at it, its namespace is not gone."""
+    netns.server("httpd.py", 8000)
+    agent = redtap()
+    soft, hard = resource.prlimit(agent.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(agent.pid, resource.RLIMIT_NOFILE, (0, hard))
+    time.sleep(1.5)  # more than a look
+    ask(netns)
+    resource.prlimit(agent.pid, resource.RLIMIT_NOFILE, (soft, hard))
+    agent.wait_metrics(lambda m: m.server_count() == 3)
+    assert not [x for x in agent.stderr if ANEW in x or GONE in x]
 
 
 class Numbers:

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -149,6 +150,22 @@ static char *cgroup2(void)
 		if (!statfs(places[i], &fs) && fs.f_type == CGROUP2_SUPER_MAGIC)
 			return places[i];
 	return NULL;
+}
+
+/* It is there, only it cannot be looked at: another one is not looked for. */
+static void test_netns_without_descriptors(void **state)
+{
+	struct rt_scope_place place;
+	struct rlimit limit, none;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(rt_scope__find_netns("/proc/self/ns/net", &place), -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(rt_scope__find_netns("/proc/self/ns/net", &place), 0);
+	assert_int_equal(rt_scope__find_netns("/proc/self/ns/mnt", &place), -ENOTTY);
 }
 
 static void test_cgroup(void **state)
@@ -428,6 +445,7 @@ int main(void)
 		cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_netns),
 		cmocka_unit_test(test_netns_refused),
+		cmocka_unit_test(test_netns_without_descriptors),
 		cmocka_unit_test(test_cgroup),
 		cmocka_unit_test(test_cgroup_refused),
 		cmocka_unit_test(test_pid),

@@ -44,15 +44,17 @@ static int path_error(int err)
 	return err == -ENOTDIR || err == -ENAMETOOLONG ? -EINVAL : err;
 }
 
-/* All kinds of namespaces lie on nsfs. */
-static bool is_netns(const char *path, const struct statfs *fs)
+/* All kinds of namespaces lie on nsfs. 0, -ENOTTY for another thing, or why it cannot be told. */
+static int check_netns(const char *path, const struct statfs *fs)
 {
 	__cleanup_fd int fd = -1;
 
 	if (fs->f_type != NSFS_MAGIC)
-		return false;
+		return -ENOTTY;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd >= 0 && ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET;
+	if (fd < 0)
+		return -errno;
+	return ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET ? 0 : -ENOTTY;
 }
 
 int rt_scope__find_netns(const char *value, struct rt_scope_place *ret)
@@ -61,6 +63,7 @@ int rt_scope__find_netns(const char *value, struct rt_scope_place *ret)
 	char of_pid[64];
 	struct statfs fs;
 	struct statx st;
+	int err;
 
 	if (is_number(value)) {
 		snprintf(of_pid, sizeof(of_pid), "/proc/%.20s/ns/net", value);
@@ -68,8 +71,9 @@ int rt_scope__find_netns(const char *value, struct rt_scope_place *ret)
 	}
 	if (statx(AT_FDCWD, path, 0, STATX_INO | STATX_CTIME, &st) || statfs(path, &fs))
 		return -errno;
-	if (!is_netns(path, &fs))
-		return -ENOTTY;
+	err = check_netns(path, &fs);
+	if (err)
+		return err;
 	*ret = (struct rt_scope_place){.ino = st.stx_ino};
 	/* A name is a mount, which keeps the inode: its time is then the name's. */
 	if (st.stx_attributes & STATX_ATTR_MOUNT_ROOT)
