@@ -258,10 +258,10 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **s
 }
 
 /* A soft limit of 1,024 is common, and would let the server's clients take the
- * descriptors that the rest of the program needs. */
-static void raise_file_limit(void)
+ * descriptors that the rest of the program needs. `used`: those that it has by now. */
+static void raise_file_limit(rlim_t used)
 {
-	const rlim_t want = HTTP_CONNECTIONS_MAX + HTTP_OTHER_FILES;
+	const rlim_t want = used + HTTP_CONNECTIONS_MAX + HTTP_OTHER_FILES;
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= want)
@@ -271,15 +271,19 @@ static void raise_file_limit(void)
 }
 
 /* Where the hard limit of descriptors is low, the rest of the program still has its part. */
-static unsigned int connections_max(void)
+static unsigned int connections_max(rlim_t used)
 {
+	const rlim_t others = HTTP_OTHER_FILES;
 	struct rlimit limit;
-	rlim_t n = HTTP_CONNECTIONS_MAX;
+	rlim_t left, n;
 
-	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < n + HTTP_OTHER_FILES)
-		n = limit.rlim_cur > 2 * HTTP_OTHER_FILES ? limit.rlim_cur - HTTP_OTHER_FILES
-							  : limit.rlim_cur / 2;
-	return (unsigned int)n;
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return HTTP_CONNECTIONS_MAX;
+	left = limit.rlim_cur > used ? limit.rlim_cur - used : 0;
+	n = left > 2 * others ? left - others : left / 2;
+	if (n > HTTP_CONNECTIONS_MAX)
+		return HTTP_CONNECTIONS_MAX;
+	return n > HTTP_THREADS ? (unsigned int)n : HTTP_THREADS;
 }
 
 /* Signals are for the main thread: those made here inherit a full mask. */
@@ -319,9 +323,10 @@ int rt_http_server__new(struct rt_http_server **ret, const char *listen,
 	}
 	s->routes = routes;
 	s->ctx = ctx;
-	raise_file_limit();
-	connections = connections_max();
-	rt_conns__init(&s->conns, connections - connections / HTTP_CROWDED_PART);
+	/* As the lowest number is always taken, a new one tells how many there are. */
+	raise_file_limit((rlim_t)fd);
+	connections = connections_max((rlim_t)fd);
+	rt_conns__init(&s->conns, connections - (connections - 1) / HTTP_CROWDED_PART - 1);
 	s->daemon = start_daemon(s, fd, connections);
 	if (!s->daemon) {
 		snprintf(errbuf, errlen, "cannot listen on %s: the HTTP server did not start",
