@@ -299,6 +299,40 @@ static void test_keep_alive(void **state)
 	rt_http_server__free(s);
 }
 
+static void wait_for_slow(void)
+{
+	for (int i = 0; i < 5000 && !__atomic_load_n(&seen.slow_started, __ATOMIC_ACQUIRE); i++)
+		usleep(1000);
+	assert_true(__atomic_load_n(&seen.slow_started, __ATOMIC_ACQUIRE));
+}
+
+/* A client that ends its side behind its last request has all answers, and then the end, at once:
+ * the silence after which a client is dropped is longer than this waits. */
+static void test_half_closed(void **state)
+{
+	struct rt_http_server *s = start("127.0.0.1:0");
+	int fd = dial("127.0.0.1", rt_http_server__port(s));
+	struct pollfd end = {.fd = fd, .events = POLLIN};
+	struct rt_buf b;
+	char byte;
+
+	send_text(fd, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+	wait_for_slow();
+	/* By the time that it looks again, both are there. */
+	send_text(fd, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n"
+		      "GET /small HTTP/1.1\r\nHost: x\r\n\r\n");
+	shutdown(fd, SHUT_WR);
+	b = receive_all(fd, 3000);
+	assert_int_equal(poll(&end, 1, 0), 1);
+	assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), 0);
+	assert_non_null(strstr(b.data, "\r\n\r\nslow\nHTTP/1.1 200 "));
+	assert_non_null(strstr(b.data, "line 9999\nHTTP/1.1 200 "));
+	assert_memory_equal(b.data + b.len - 10, "\r\n\r\nsmall\n", 10);
+	rt_buf__free(&b);
+	close(fd);
+	rt_http_server__free(s);
+}
+
 /* A target as a proxy gets it (RFC 9112, 3.2.2). */
 static void test_absolute_form(void **state)
 {
@@ -580,12 +614,10 @@ static void test_descriptors_close_on_exec(void **state)
 static void test_free_waits_for_handlers(void **state)
 {
 	struct rt_http_server *s = start("127.0.0.1:0");
-	int fd = dial("127.0.0.1", rt_http_server__port(s)), i;
+	int fd = dial("127.0.0.1", rt_http_server__port(s));
 
 	send_text(fd, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
-	for (i = 0; i < 5000 && !__atomic_load_n(&seen.slow_started, __ATOMIC_ACQUIRE); i++)
-		usleep(1000);
-	assert_true(__atomic_load_n(&seen.slow_started, __ATOMIC_ACQUIRE));
+	wait_for_slow();
 	rt_http_server__free(s);
 	assert_true(__atomic_load_n(&seen.slow_done, __ATOMIC_ACQUIRE));
 	close(fd);
@@ -759,6 +791,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_get_and_head),
 		cmocka_unit_test(test_keep_alive),
+		cmocka_unit_test(test_half_closed),
 		cmocka_unit_test(test_absolute_form),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_links_page),

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include "http/conns.h"
 #include "http/gzip.h"
@@ -203,6 +204,19 @@ static const char *header(struct MHD_Connection *connection, struct list *l)
 	return l->text.err || !l->text.len ? NULL : l->text.data;
 }
 
+/* A client may end its side right behind its request, as `nc -N` does. The library reads what is
+ * there and then waits for an event, which came already if both did at once: so that this one's
+ * connection would stay until it is found silent. Ending our reading side as well is one more. */
+static void note_half_close(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	char byte;
+
+	if (info && !recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT))
+		shutdown(info->connect_fd, SHUT_RD);
+}
+
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
 				  const char *method, const char *version, const char *upload,
 				  size_t *upload_size, void **request_ctx)
@@ -232,6 +246,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	if (info)
 		rt_conns__touch(&s->conns, info->socket_context);
+	note_half_close(connection);
 	req.accept = header(connection, &accept);
 	req.accept_encoding = header(connection, &encoding);
 	run_route(s, &req, &resp);
