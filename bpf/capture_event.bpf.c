@@ -36,7 +36,7 @@ static __always_inline int rt_event_op(const struct trace_event_raw_sock_msg_len
 		return 0;
 	c = rt_hash_conn(sk, socket, pid, rt_scope_mark(op.u.process, pid), ret > 0);
 	if (c && rt_op_moved(c, sk, dir, ret))
-		rt_op_data(c, &op, file, dir, ret, blind);
+		rt_op_data(c, &op, file, dir, ret, blind && e->family != RT_AF_UNIX);
 	return 0;
 }
 

@@ -104,7 +104,7 @@ static __always_inline int rt_fe_exit(struct sock *sk, bool hashed, u8 dir, int 
 	c = rt_op_conn(sk, hashed, &u, dir, ret, &file);
 	if (!c)
 		return 0;
-	if (dir == RT_RECV && (flags & RT_MSG_TRUNC)) {
+	if (dir == RT_RECV && !hashed && (flags & RT_MSG_TRUNC)) {
 		u.base = 0;
 		u.dropped = 1;
 	}

@@ -24,7 +24,7 @@ static __always_inline int rt_sock_op(struct sock *sk, u8 dir, int ret, bool bli
 		return 0;
 	c = rt_op_conn(sk, family == RT_AF_UNIX, &op.u, dir, ret, &file);
 	if (c)
-		rt_op_data(c, &op, file, dir, ret, blind);
+		rt_op_data(c, &op, file, dir, ret, blind && family != RT_AF_UNIX);
 	return 0;
 }
 

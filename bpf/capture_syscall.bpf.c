@@ -51,7 +51,7 @@ static __noinline struct rt_conn *rt_syscall_conn(const struct task_struct *task
 }
 
 static __always_inline int rt_syscall_op(const struct task_struct *task, const struct pt_regs *regs,
-					 u32 fd, u8 dir, long ret, bool blind)
+					 u32 fd, u8 dir, long ret, bool blind, u64 flags)
 {
 	struct rt_conn *c;
 	struct rt_uio u;
@@ -60,6 +60,9 @@ static __always_inline int rt_syscall_op(const struct task_struct *task, const s
 	c = rt_syscall_conn(task, fd, u.process, u.pid_tgid >> 32, ret > 0);
 	if (!c || !rt_op_moved(c, (void *)c->sk, dir, ret))
 		return 0;
+	/* A Unix socket knows no MSG_TRUNC: its bytes are in the buffer. */
+	if (dir == RT_RECV && (flags & RT_MSG_TRUNC) && c->x.family != RT_FAMILY_UNIX)
+		blind = true;
 	u.dropped = blind;
 	if (!blind)
 		rt_uio_from_regs(&u, task, regs, c, ret);
@@ -110,7 +113,7 @@ int rt_sys_send(struct syscall_exit_ctx *ctx)
 		return 0;
 	if (ctx->nr == RT_NR_sendmmsg)
 		return rt_syscall_mmsg(task, regs, RT_REGS_ARG1(regs), RT_SEND, ctx->ret);
-	return rt_syscall_op(task, regs, RT_REGS_ARG1(regs), RT_SEND, ctx->ret, false);
+	return rt_syscall_op(task, regs, RT_REGS_ARG1(regs), RT_SEND, ctx->ret, false, 0);
 }
 
 /* sys_exit_{read,readv,recvfrom,recvmsg,recvmmsg,preadv2} */
@@ -131,7 +134,7 @@ int rt_sys_recv(struct syscall_exit_ctx *ctx)
 		return 0;
 	if (ctx->nr == RT_NR_recvmmsg)
 		return rt_syscall_mmsg(task, regs, RT_REGS_ARG1(regs), RT_RECV, ctx->ret);
-	return rt_syscall_op(task, regs, RT_REGS_ARG1(regs), RT_RECV, ctx->ret, flags & RT_MSG_TRUNC);
+	return rt_syscall_op(task, regs, RT_REGS_ARG1(regs), RT_RECV, ctx->ret, false, flags);
 }
 
 /* sys_exit_splice: bytes without content, out of a socket or into one */
@@ -146,8 +149,8 @@ int rt_sys_splice(struct syscall_exit_ctx *ctx)
 
 	if (ret <= 0)
 		return 0;
-	rt_syscall_op(task, regs, RT_REGS_ARG1(regs), RT_RECV, ret, true);
-	return rt_syscall_op(task, regs, RT_REGS_ARG3(regs), RT_SEND, ret, true);
+	rt_syscall_op(task, regs, RT_REGS_ARG1(regs), RT_RECV, ret, true, 0);
+	return rt_syscall_op(task, regs, RT_REGS_ARG3(regs), RT_SEND, ret, true, 0);
 }
 
 SEC("?raw_tp/inet_sock_set_state")

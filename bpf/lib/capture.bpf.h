@@ -29,7 +29,7 @@ static __always_inline bool rt_err_timed_out(int err)
 
 #define RT_MSG_OOB 0x1
 #define RT_MSG_PEEK 0x2
-#define RT_MSG_TRUNC 0x20 /* bytes are dropped unread: the buffer is not theirs */
+#define RT_MSG_TRUNC 0x20 /* of TCP: bytes are dropped unread, and the buffer is not theirs */
 #define RT_MSG_ERRQUEUE 0x2000
 /* Receives that take nothing out of the stream. */
 #define RT_MSG_ASIDE (RT_MSG_OOB | RT_MSG_PEEK | RT_MSG_ERRQUEUE)

@@ -13,7 +13,6 @@ from lib import load
 
 PATHS = ["/status/200", "/status/404", "/status/503", "/chunked/4", "/bytes/100000", "/status/204"]
 
-
 def ask(conn, path, body=None):
     conn.request("POST" if body else "GET", path, body)
     reply = conn.getresponse()
@@ -191,6 +190,26 @@ def test_upload_older_than_redtap(netns, redtap, trace, tmp_path):
     [x] = tracer.wait_for(1, role="server")
     assert (x["path"], x["status"]) == ("/status/404", 404)
     m.assert_conserved()
+
+
+def test_unix_stream_read_with_trunc(netns, trace):
+    """MSG_TRUNC drops the bytes of a TCP socket, and means nothing to a Unix one."""
+    tracer = trace()
+    with netns.enter():
+        client, server = socket.socketpair()
+    asked = b"GET /trunc HTTP/1.1\r\nHost: a.example\r\n\r\n"
+    answered = b"HTTP/1.1 404 X\r\nContent-Length: 2\r\n\r\nno"
+    for _ in range(2):
+        client.send(asked)
+        assert server.recv(4096, socket.MSG_TRUNC) == asked
+        server.send(answered)
+        assert client.recv(4096, socket.MSG_TRUNC) == answered
+    client.close()
+    server.close()
+    for role in ("client", "server"):
+        for x in tracer.wait_for(2, role=role):
+            assert (x["path"], x["status"], x["request_bytes"], x["response_bytes"]) == (
+                "/trunc", 404, len(asked), len(answered))  # fmt: skip
 
 
 def test_two_namespaces_with_the_same_addresses(netns_factory, redtap, trace, tmp_path):
