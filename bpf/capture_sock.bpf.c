@@ -42,6 +42,18 @@ int BPF_PROG(rt_sock_recv, struct sock *sk, int ret, int flags)
 	return rt_sock_op(sk, RT_RECV, ret, flags & RT_MSG_TRUNC);
 }
 
+/* The process connects a socket that was connected before (connect(2) to AF_UNSPEC came between),
+ * to another peer perhaps: what is known of it is of the connection before. */
+static __noinline int rt_sock_anew(struct rt_conn *c)
+{
+	rt_on_gone(c);
+	c->phase = RT_PHASE_IDLE;
+	c->turn = RT_TURN_NONE;
+	c->probe_len = 0;
+	c->scope_of = 0;
+	return 0;
+}
+
 SEC("?tp_btf/inet_sock_set_state")
 int BPF_PROG(rt_sock_state, struct sock *sk, int old, int new)
 {
@@ -50,7 +62,9 @@ int BPF_PROG(rt_sock_state, struct sock *sk, int old, int new)
 	if (new == RT_TCP_ESTABLISHED)
 		return 0;
 	c = bpf_sk_storage_get(&rt_socks, sk, 0, 0);
-	if (c)
+	if (c && new == RT_TCP_SYN_SENT)
+		rt_sock_anew(c);
+	else if (c)
 		rt_on_state(c, old, new, BPF_CORE_READ(sk, sk_err), rt_sock_buffers(sk));
 	return 0;
 }

@@ -83,6 +83,12 @@ static __always_inline int rt_hash_state(const struct sock *sk, int old, int new
 	c = bpf_map_lookup_elem(&rt_conns, &key);
 	if (!c)
 		return 0;
+	/* The process connects a socket anew that was connected before. */
+	if (new == RT_TCP_SYN_SENT) {
+		rt_on_gone(c);
+		rt_conn_drop(c, &key);
+		return 0;
+	}
 	if (!rt_on_state(c, old, new, BPF_CORE_READ(sk, sk_err), rt_sock_buffers(sk)) &&
 	    new == RT_TCP_CLOSE)
 		rt_conn_drop(c, &key);

@@ -16,6 +16,7 @@
 #define RT_IPPROTO_MPTCP 262
 
 #define RT_TCP_ESTABLISHED 1
+#define RT_TCP_SYN_SENT 2
 #define RT_TCP_FIN_WAIT1 4
 #define RT_TCP_FIN_WAIT2 5
 #define RT_TCP_CLOSE 7

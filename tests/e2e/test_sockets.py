@@ -2,6 +2,7 @@
 """Sockets in all their shapes: what was served is found once, whoever holds the descriptor."""
 
 import collections
+import ctypes
 import signal
 import socket
 import threading
@@ -12,6 +13,9 @@ import pytest
 from lib import load
 
 PATHS = ["/status/200", "/status/404", "/status/503", "/chunked/4", "/bytes/100000", "/status/204"]
+
+libc = ctypes.CDLL(None, use_errno=True)
+
 
 def ask(conn, path, body=None):
     conn.request("POST" if body else "GET", path, body)
@@ -190,6 +194,46 @@ def test_upload_older_than_redtap(netns, redtap, trace, tmp_path):
     [x] = tracer.wait_for(1, role="server")
     assert (x["path"], x["status"]) == ("/status/404", 404)
     m.assert_conserved()
+
+
+def listen(netns, host, port):
+    s = netns.socket()
+    s.bind((host, port))
+    s.listen(1)
+    return s
+
+
+def test_socket_connected_anew(netns, trace):
+    """One socket of a client, with one server after the other (connect(2) to AF_UNSPEC lets go of
+    the first): each request is told with its own server."""
+    tracer = trace()
+    client = netns.socket()
+    client.settimeout(10)
+    want = []
+    # The first conversation is none of HTTP, and the socket is left alone for as long as it is one.
+    for host, port, status in (("127.0.0.1", 8000, 0), ("127.0.0.2", 8001, 200),
+                               ("127.0.0.3", 8002, 404)):  # fmt: skip
+        listener = listen(netns, host, port)
+        client.connect((host, port))
+        server, _ = listener.accept()
+        if status:
+            asked = f"GET /{port} HTTP/1.1\r\nHost: a.example\r\n\r\n".encode()
+            answered = f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n".encode()
+            want.append((f"/{port}", status, host, port, client.getsockname()[1]))
+        else:
+            asked = answered = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(40)
+        client.send(asked)
+        assert server.recv(4096) == asked
+        server.send(answered)
+        assert client.recv(4096) == answered
+        assert libc.connect(client.fileno(), bytes(16), 16) == 0  # AF_UNSPEC is 0
+        server.close()
+        listener.close()
+    client.close()
+    keys = "path", "status", "peer_address", "peer_port", "local_port"
+    seen = tracer.wait_for(2, role="client")
+    assert [tuple(x[k] for k in keys) for x in seen] == want
+    assert len(tracer.wait_for(2, role="server")) == 2
 
 
 def test_unix_stream_read_with_trunc(netns, trace):
