@@ -61,12 +61,16 @@ enum rt_buffers {
 
 static __always_inline u32 rt_sock_buffers(const struct sock *sk)
 {
+	bool shut = rt_sock_shutdown(sk) == RT_SHUTDOWN_MASK, unread = rt_sock_unread(sk);
 	u32 unacked = rt_sock_unacked(sk);
 
-	return (rt_sock_shutdown(sk) == RT_SHUTDOWN_MASK ? RT_BUF_SHUT : 0) |
-	       (unacked ? RT_BUF_UNACKED : 0) | (unacked == 1 ? RT_BUF_UNACKED_FIN : 0) |
+	/* A close throws them away: TCP's does so first, MPTCP's last, and tells of it no more. */
+	if (shut && unread && BPF_CORE_READ(sk, sk_protocol) == RT_IPPROTO_MPTCP)
+		unread = false;
+	return (shut ? RT_BUF_SHUT : 0) | (unacked ? RT_BUF_UNACKED : 0) |
+	       (unacked == 1 ? RT_BUF_UNACKED_FIN : 0) |
 	       (unacked && rt_sock_ack_delayed(sk, unacked) ? RT_BUF_UNACKED_FEW : 0) |
-	       (rt_sock_unread(sk) ? RT_BUF_UNREAD : 0);
+	       (unread ? RT_BUF_UNREAD : 0);
 }
 
 #endif /* REDTAP_CAPTURE_BPF_H */

@@ -3,6 +3,7 @@
 
 import collections
 import ctypes
+import select
 import signal
 import socket
 import threading
@@ -234,6 +235,35 @@ def test_socket_connected_anew(netns, trace):
     seen = tracer.wait_for(2, role="client")
     assert [tuple(x[k] for k in keys) for x in seen] == want
     assert len(tracer.wait_for(2, role="server")) == 2
+
+
+def test_mptcp_client_that_reads_less(netns, redtap, trace):
+    """It closes with a part of the answer unread, of which MPTCP tells at once what TCP tells when
+    the socket is gone."""
+    agent, tracer = redtap(), trace()
+    with netns.enter():
+        listener, client = (
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_MPTCP) for _ in "12"
+        )
+    listener.bind(("127.0.0.1", 8000))
+    listener.listen(1)
+    client.connect(("127.0.0.1", 8000))
+    server, _ = listener.accept()
+    answered = b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n" + b"b" * 500
+    for path, size in (("/all", len(answered)), ("/less", 100)):
+        client.send(f"GET {path} HTTP/1.1\r\nHost: a.example\r\n\r\n".encode())
+        server.recv(4096)
+        server.send(answered)
+        assert client.recv(size, socket.MSG_WAITALL) == answered[:size]
+    select.select([client], [], [], 10)
+    client.close()
+    server.close()
+    listener.close()
+    seen = tracer.wait_for(2, role="client")
+    keys = "path", "status", "error", "response_bytes"
+    assert [tuple(x[k] for k in keys) for x in seen] == [
+        ("/all", 200, "", len(answered)), ("/less", 200, "connection_reset", 100)]  # fmt: skip
+    agent.settle().assert_conserved()
 
 
 def test_unix_stream_read_with_trunc(netns, trace):
