@@ -388,6 +388,52 @@ static void test_port_without_a_host(void **state)
 	assert_true(asked(t, "shop", "192.0.2.8") == 4);
 }
 
+static void ask_peer(struct fixture *t, const struct rt_process *p, u32 nr, u16 port, u64 now)
+{
+	u8 addr[4] = {10, 0, (u8)(nr >> 8), (u8)nr};
+
+	request(t, "GET", "/", 200);
+	t->x.role = RT_ROLE_CLIENT;
+	t->x.peer_port = port;
+	memcpy(t->x.peer_addr, addr, sizeof(addr));
+	t->f.process = p;
+	record(t, now);
+}
+
+/* Nor does a service that asks thousands of addresses, or ports of one: beyond a hundred it is not
+ * told who was asked, and others keep their room. */
+static void test_many_peers(void **state)
+{
+	static const char nowhere[] =
+		SHOP ",http_request_method=\"GET\",http_route=\"/\","
+		     "http_response_status_code=\"200\"";
+	struct fixture *t = *state;
+	struct rt_process other = shop;
+
+	other.service = "other";
+	other.resource_id = 78;
+	other.target_id = 178;
+	t->cfg.metrics_ttl = 10 * SECOND;
+	rt_red__reload(t->red, &t->cfg);
+	for (u32 round = 0; round < 2; round++)
+		for (u32 i = 0; i < 3000; i++)
+			ask_peer(t, &shop, i, 8080, SECOND);
+	assert_true(asked(t, "shop", "10.0.0.0") == 2);
+	assert_true(asked(t, "shop", "10.0.0.99") == 2);
+	assert_true(asked(t, "shop", "10.0.0.100") == -1);
+	assert_value(t, MADE, nowhere, 2 * 2900);
+	ask_peer(t, &shop, 0, 8081, SECOND);
+	assert_value(t, MADE, nowhere, 2 * 2900 + 1);
+	ask_peer(t, &other, 2999, 8080, SECOND);
+	assert_true(asked(t, "other", "10.0.11.183") == 1);
+	/* One that is not asked for that long makes room; one that is, stays. */
+	ask_peer(t, &shop, 7, 8080, 9 * SECOND);
+	ask_peer(t, &shop, 500, 8080, 12 * SECOND);
+	assert_true(asked(t, "shop", "10.0.1.244") == 1);
+	ask_peer(t, &shop, 7, 8080, 12 * SECOND);
+	assert_true(asked(t, "shop", "10.0.0.7") == 4);
+}
+
 /* What a process calls does not use up the routes that it serves. */
 static void test_roles_have_their_own_routes(void **state)
 {
@@ -606,6 +652,7 @@ int main(void)
 		UNIT(test_client),
 		UNIT(test_many_hosts),
 		UNIT(test_port_without_a_host),
+		UNIT(test_many_peers),
 		UNIT(test_roles_have_their_own_routes),
 		UNIT(test_pid_label_and_reload),
 		UNIT(test_expire),

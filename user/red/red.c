@@ -138,6 +138,7 @@ struct rt_red *rt_red__new(struct rt_registry *r, const struct rt_config *cfg)
 		red->host_name[0] = '\0';
 	red->routes = rt_routes__new(cfg);
 	red->hosts = rt_hosts__new(cfg->metrics_ttl);
+	red->peers = rt_hosts__new(cfg->metrics_ttl);
 	red->info = rt_registry__add(r, &info_desc);
 	red->server_duration = rt_registry__add(r, &server_duration_desc);
 	red->client_duration = rt_registry__add(r, &client_duration_desc);
@@ -145,8 +146,9 @@ struct rt_red *rt_red__new(struct rt_registry *r, const struct rt_config *cfg)
 	red->request_size = rt_registry__add(r, &request_size_desc);
 	red->response_size = rt_registry__add(r, &response_size_desc);
 	red->active_requests = rt_registry__add(r, &active_desc);
-	if (!red->routes || !red->hosts || !red->info || !red->server_duration || !red->client_duration ||
-	    !red->ttfb || !red->request_size || !red->response_size || !red->active_requests) {
+	if (!red->routes || !red->hosts || !red->peers || !red->info || !red->server_duration ||
+	    !red->client_duration || !red->ttfb || !red->request_size || !red->response_size ||
+	    !red->active_requests) {
 		rt_red__free(red);
 		errno = ENOMEM;
 		return NULL;
@@ -177,6 +179,7 @@ void rt_red__free(struct rt_red *red)
 	rt_sampling__free(red->sampling);
 	rt_routes__free(red->routes);
 	rt_hosts__free(red->hosts);
+	rt_hosts__free(red->peers);
 	free(red);
 }
 
@@ -187,14 +190,28 @@ void rt_red__reload(struct rt_red *red, const struct rt_config *cfg)
 		rt_learn__forget(red->learn);
 	rt_routes__reload(red->routes, cfg);
 	rt_hosts__set_ttl(red->hosts, cfg->metrics_ttl);
+	rt_hosts__set_ttl(red->peers, cfg->metrics_ttl);
 	/* Keys hold pointers to routes, which are gone. */
 	memset(red->cache, 0, sizeof(red->cache));
 }
 
 /* --- the cache ---------------------------------------------------------- */
 
+/* A service that asks thousands of addresses would fill the page as one that asks thousands of
+ * hosts. */
+static bool is_known_peer(struct rt_red *red, const struct rt_finished *f, u16 port, u64 now)
+{
+	u32 len = f->x->family == RT_FAMILY_INET ? 4 : 16;
+	u8 peer[16 + sizeof(port)];
+
+	memcpy(peer, f->x->peer_addr, len);
+	memcpy(peer + len, &port, sizeof(port));
+	return rt_hosts__take(red->peers, f->process->resource_id,
+			      (struct rt_slice){peer, len + (u32)sizeof(port)}, now);
+}
+
 /* False: too long for the cache. */
-static bool make_key(const struct rt_red *red, const struct rt_finished *f, const char *route,
+static bool make_key(struct rt_red *red, const struct rt_finished *f, const char *route, u64 now,
 		     struct key *k)
 {
 	memset(k, 0, sizeof(*k));
@@ -213,12 +230,13 @@ static bool make_key(const struct rt_red *red, const struct rt_finished *f, cons
 	if (f->op->authority.len) {
 		k->host_len = f->op->authority.len;
 		memcpy(k->host, f->op->authority.p, k->host_len);
-	} else if (f->x->family != RT_FAMILY_UNIX) {
+	} else if (f->x->family != RT_FAMILY_UNIX && is_known_peer(red, f, k->port, now)) {
 		k->host_kind = HOST_ADDRESS;
 		k->host_len = f->x->family == RT_FAMILY_INET ? 4 : 16;
 		memcpy(k->host, f->x->peer_addr, k->host_len);
 	} else {
 		k->host_kind = HOST_NONE;
+		k->port = 0;
 	}
 	return true;
 }
@@ -346,7 +364,7 @@ static void record(struct rt_red *red, const struct rt_finished *f, u64 now, con
 
 	if (ret_route)
 		*ret_route = route;
-	if (make_key(red, f, route, &key))
+	if (make_key(red, f, route, now, &key))
 		s = slot_of(red, &key);
 	else
 		uncached.key = key;

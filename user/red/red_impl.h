@@ -27,7 +27,7 @@ enum label {
 	NR_LABELS,
 };
 
-/* Where `host` of a key holds an address instead of a Host header. */
+/* Where `host` of a key holds an address instead of a Host header, or neither is told. */
 enum { HOST_HEADER = 0, HOST_ADDRESS = 1, HOST_NONE = 2 };
 
 /* All bytes count, padding too: always cleared first. A server's key ends
@@ -66,6 +66,7 @@ struct rt_red {
 	struct rt_registry *registry;
 	struct rt_routes *routes;
 	struct rt_hosts *hosts;
+	struct rt_hosts *peers; /* that stand for a host, with their port: as many again */
 	struct rt_metric *server_duration, *client_duration, *ttfb, *request_size, *response_size;
 	struct rt_metric *active_requests, *info;
 	bool label_pid;

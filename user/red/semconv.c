@@ -7,7 +7,7 @@
  *   http_response_status_code  left out when there was no status line
  *   error_type                 how the exchange failed; else the status when it
  *                              is an error: 5xx for servers, 4xx and 5xx for clients
- *   server_address, _port      clients only: Host's parts, else the peer's
+ *   server_address, _port      clients only: Host's parts, else the peer's, or left out
  */
 #include "red/red_impl.h"
 
@@ -145,6 +145,10 @@ void rt_red__labels(const struct rt_finished *f, const struct key *k, struct tex
 	if (k->pid)
 		snprintf(t->pid, sizeof(t->pid), "%u", k->pid);
 	values[L_PID] = rt_slice_str(t->pid);
-	if (k->role == RT_ROLE_CLIENT)
+	if (k->role != RT_ROLE_CLIENT)
+		return;
+	if (k->host_kind == HOST_NONE)
+		values[L_ADDRESS] = values[L_PORT] = (struct rt_slice){0};
+	else
 		server_labels(f, t, values);
 }
