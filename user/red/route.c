@@ -2,8 +2,8 @@
 /*
  * Names routes: configured patterns first, then a tree learned per service.
  * Called by red.c once per exchange, from the consumer's thread. Paths are
- * hostile: whatever comes, a service has at most ROUTES_MAX inferred names
- * and about ROUTES_MAX * DEPTH_MAX nodes.
+ * hostile: whatever comes, a service has at most ROUTES_MAX inferred names, GUESTS_MAX
+ * more of paths that nobody has, and about DEPTH_MAX nodes for each.
  *
  * Patterns, the first in the configured order that matches wins:
  *   /users/{id}        a {name} stands for one segment, or for a part of one
@@ -23,7 +23,7 @@
  *
  * Words that no answer has shown to exist are guests, as a scanner brings hundreds
  * of them: they make room for an 11th word that exists, and as an 11th they are
- * {var} by themselves. With guests alone a service gets half of its names.
+ * {var} by themselves. Their names are counted apart, so that they use up no others.
  */
 #include "red/route.h"
 
@@ -36,6 +36,7 @@
 #include "util/hash.h"
 
 #define ROUTES_MAX     100   /* inferred names per service before {other} */
+#define GUESTS_MAX     50    /* more of them, of paths that no answer has shown to exist */
 #define FANOUT_MAX     10    /* words per position before {var} */
 #define DEPTH_MAX      12    /* segments; the rest of a longer path is one {var} */
 #define WORD_MAX       32    /* bytes of a segment that can be any word */
@@ -66,6 +67,7 @@ struct service {
 	u64 resource_id;
 	u64 last_use;
 	u32 nr_routes; /* names ever made; they live on as series */
+	u32 nr_guests; /* beside these, made for guests */
 	struct node *root;
 	UT_hash_handle hh;
 };
@@ -397,9 +399,10 @@ static bool collapse(struct node *n)
 	return true;
 }
 
-static u32 max_routes(const struct rt_routes *r)
+/* Not for guests either when all others are given: who found no room is to have no name later. */
+static bool names_left(const struct rt_routes *r, const struct service *svc)
 {
-	return r->guest ? ROUTES_MAX / 2 : ROUTES_MAX;
+	return svc->nr_routes < ROUTES_MAX && (!r->guest || svc->nr_guests < GUESTS_MAX);
 }
 
 /* The child for a segment. NULL: the service has all the names it may have. */
@@ -425,7 +428,7 @@ static struct node *step(struct rt_routes *r, struct service *svc, struct node *
 		full = is_word = false;
 		c = node_find(n, label, len);
 	}
-	if (c || svc->nr_routes >= max_routes(r))
+	if (c || !names_left(r, svc))
 		return c;
 	if (full) {
 		r->generation++;
@@ -465,7 +468,7 @@ static const char *name_node(struct rt_routes *r, struct service *svc, struct no
 
 	if (end->route)
 		return end->route;
-	if (svc->nr_routes >= max_routes(r))
+	if (!names_left(r, svc))
 		return other;
 	for (struct node *n = end; n->parent; n = n->parent) {
 		at -= n->len + 1u;
@@ -473,10 +476,13 @@ static const char *name_node(struct rt_routes *r, struct service *svc, struct no
 		memcpy(text + at + 1, n->label, n->len);
 	}
 	/* Guests that were here before got no name, and may have this one now. */
-	if (svc->nr_routes >= ROUTES_MAX / 2)
+	if (svc->nr_guests >= GUESTS_MAX)
 		r->generation++;
 	end->route = intern(r, text + at, sizeof(text) - at);
-	svc->nr_routes++;
+	if (r->guest)
+		svc->nr_guests++;
+	else
+		svc->nr_routes++;
 	return end->route;
 }
 
