@@ -529,6 +529,31 @@ static void test_bounds(void **state)
 	assert_conserved(t, 1);
 }
 
+/* More connections than are followed: of each of the others it is told that it is missing. */
+static void test_many_connections(void **state)
+{
+	struct fixture *t = *state;
+
+	for (u64 i = 0; i < 8192 + 10; i++) {
+		record(t, S, RT_X_STREAM, R1, "", 0);
+		t->x.seq = SEQ;
+		t->x.conn_id = 1000 + i;
+		rt_finisher__exchange(t->f, t->meta, &t->x, t->x.size);
+	}
+	assert_int_equal(counts(t).evicted, 10);
+	assert_int_equal(counts(t).torn, 10);
+	/* There is room again as soon as one ends. */
+	record(t, S, RT_X_STREAM | RT_X_CLOSED, GET, "", 0);
+	t->x.seq = SEQ;
+	t->x.conn_id = 1000;
+	rt_finisher__exchange(t->f, t->meta, &t->x, t->x.size);
+	open_stream(t, S, R1, 1000);
+	asks(t, 1000, R4);
+	answers(t, 2000, A1 A4);
+	assert_int_equal(counts(t).finished, 2);
+	assert_int_equal(counts(t).torn, 10);
+}
+
 /* Records that contradict themselves change nothing. */
 static void test_bad_records(void **state)
 {
@@ -579,6 +604,7 @@ int main(void)
 		TEST(test_sweep),
 		TEST(test_left),
 		TEST(test_bounds),
+		TEST(test_many_connections),
 		TEST(test_bad_records),
 	};
 

@@ -505,8 +505,10 @@ static void open_stream(struct rt_streams *all, const struct rt_exchange *x)
 	if (s) /* an earlier socket's, by the same number */
 		drop(all, s);
 	s = HASH_COUNT(all->table) < STREAMS_MAX ? calloc(1, sizeof(*s)) : NULL;
+	/* What else comes on it is missing, too, and nobody can say how many requests that is. */
 	if (!s) {
 		rt_finisher__count(&all->f->counts.evicted);
+		rt_finisher__count(&all->f->counts.torn);
 		return;
 	}
 	s->key = (struct key){x->conn_id, x->seq};
