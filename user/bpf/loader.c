@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/perf_event.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,7 +55,6 @@ static const struct {
 /* libbpf's log sits one level below ours; the first warning of an attempt is
  * kept, as the reason when the attempt fails. */
 static char libbpf_reason[256];
-static pthread_mutex_t reason_lock = PTHREAD_MUTEX_INITIALIZER; /* two threads load */
 
 __attribute__((format(printf, 2, 0))) static int libbpf_log(enum libbpf_print_level level,
 							    const char *fmt, va_list args)
@@ -65,10 +63,8 @@ __attribute__((format(printf, 2, 0))) static int libbpf_log(enum libbpf_print_le
 
 	vsnprintf(line, sizeof(line), fmt, args);
 	line[strcspn(line, "\n")] = 0;
-	pthread_mutex_lock(&reason_lock);
 	if (level == LIBBPF_WARN && !libbpf_reason[0])
 		snprintf(libbpf_reason, sizeof(libbpf_reason), "%.255s", line);
-	pthread_mutex_unlock(&reason_lock);
 	if (level != LIBBPF_DEBUG)
 		rt_debug("%s", line);
 	return 0;
@@ -228,33 +224,20 @@ static int attach_event(struct rt_bpf *b, struct bpf_program *prog, int tracefs,
 	return err;
 }
 
-/* One that is loaded. */
-static struct bpf_program *find(const struct rt_bpf *b, const char *name)
-{
-	struct bpf_program *prog = NULL;
-
-	for (size_t i = 0; i < RT_PARTS; i++) {
-		prog = bpf_object__find_program_by_name(rt_parts__object(b, i), name);
-		if (bpf_program__fd(prog) >= 0)
-			break;
-	}
-	return prog;
-}
-
 static int attach_events(struct rt_bpf *b)
 {
-	__cleanup_fd int tracefs = -1;
+	__cleanup_fd int tracefs = rt_tracefs__open();
 
+	if (tracefs < 0)
+		return tracefs;
 	for (size_t i = 0; i < RT_ARRAY_SIZE(events); i++) {
+		struct bpf_program *prog;
 		int err;
 
 		if (!is_listed(b->backend->programs, events[i].program))
 			continue;
-		if (tracefs < 0)
-			tracefs = rt_tracefs__open();
-		if (tracefs < 0)
-			return tracefs;
-		err = attach_event(b, find(b, events[i].program), tracefs, events[i].event);
+		prog = bpf_object__find_program_by_name(b->skel->obj, events[i].program);
+		err = attach_event(b, prog, tracefs, events[i].event);
 		if (err && !(events[i].optional && err == -ENOENT)) {
 			snprintf(libbpf_reason, sizeof(libbpf_reason), "tracepoint %s: %s%s",
 				 events[i].event, strerror(-err),
@@ -284,34 +267,29 @@ static int attach_iter(struct bpf_program *prog, const struct bpf_map *map, stru
 	return *ret ? 0 : -errno;
 }
 
-/* All but those that are attached by their events' ids. */
-static int attach_part(struct rt_bpf *b, const struct bpf_object *obj)
-{
-	struct bpf_program *prog;
-	int err = 0;
-
-	bpf_object__for_each_program (prog, obj) {
-		if (bpf_program__fd(prog) < 0 || is_called(prog) || !is_on(b, prog) ||
-		    bpf_program__type(prog) == BPF_PROG_TYPE_TRACEPOINT)
-			continue;
-		err = keep(b, bpf_program__attach(prog));
-		if (err)
-			break;
-	}
-	return err;
-}
-
 static int attach(struct rt_bpf *b)
 {
 	struct redtap_bpf *s = b->skel;
-	int err = 0;
+	struct bpf_program *prog;
+	bool has_events = false;
+	int err;
 
-	for (size_t i = 0; i < RT_PARTS && !err; i++)
-		err = attach_part(b, rt_parts__object(b, i));
-	if (!err)
+	bpf_object__for_each_program (prog, s->obj) {
+		if (is_called(prog) || !is_on(b, prog))
+			continue;
+		if (bpf_program__type(prog) == BPF_PROG_TYPE_TRACEPOINT) {
+			has_events = true;
+			continue;
+		}
+		err = keep(b, bpf_program__attach(prog));
+		if (err)
+			return err;
+	}
+	if (has_events) {
 		err = attach_events(b);
-	if (err)
-		return err;
+		if (err)
+			return err;
+	}
 	if (b->iter)
 		err = attach_iter(s->progs.rt_sweep_conns, s->maps.rt_conns, &b->sweep_conns);
 	if (err || !b->storage)
@@ -336,16 +314,15 @@ static void unload(struct rt_bpf *b)
 	b->sweep_conns = b->sweep_socks = NULL;
 	while (b->nr_links)
 		bpf_link__destroy(b->links[--b->nr_links]);
-	redtap_bpf__destroy(b->mate);
 	redtap_bpf__destroy(b->skel);
-	b->mate = b->skel = NULL;
+	b->skel = NULL;
 }
 
 /* Kernels that need the legacy object may be so old (before 5.11) that maps count as
  * locked memory, whose limit libbpf lifts if it may. */
-static int load(struct rt_bpf *b, bool legacy, const struct bpf_object_open_opts *opts)
+static int load(struct rt_bpf *b, bool legacy)
 {
-	int err = rt_parts__load(b, legacy, opts);
+	int err = redtap_bpf__load(b->skel);
 
 	if (err == -EPERM && legacy && !rt_features__has_cap(RT_CAP_SYS_RESOURCE))
 		snprintf(libbpf_reason, sizeof(libbpf_reason),
@@ -399,7 +376,7 @@ static int try_backend(struct rt_bpf *b, const struct rt_backend *be, const stru
 	if (!err)
 		err = rt_rules__size_maps(b);
 	if (!err)
-		err = load(b, legacy, &opts);
+		err = load(b, legacy);
 	if (!err)
 		err = fill_maps(b);
 	if (!err)

@@ -27,8 +27,7 @@ struct rt_bpf {
 	bool iter;    /* the sweep is made of iterators over maps, not of a walk over the hash
 		       * map and, for what is in storage, of one over files */
 	bool storage; /* TCP sockets' state is in their storage, not in the hash map */
-	struct redtap_bpf *skel; /* all maps, and the programs that are looked for by name */
-	struct redtap_bpf *mate; /* the other programs: parts.c */
+	struct redtap_bpf *skel;
 	struct rt_scope scope;
 	struct bpf_link *links[RT_LINKS_MAX];
 	size_t nr_links;
@@ -81,15 +80,6 @@ void *rt_object__map(const struct bpf_map *map, int prot);
 void rt_object__unmap(const volatile void *at, const struct bpf_map *map); /* NULL-safe */
 /* Of rt_bpf_cfg.stack_size. */
 u32 rt_object__stack_size(void);
-
-/* parts.c: loads what is on in b->skel, in two parts at once; makes b->mate. */
-int rt_parts__load(struct rt_bpf *b, bool legacy, const struct bpf_object_open_opts *opts);
-/* Each of the two, `i` from 0 to RT_PARTS - 1: a program that is on is loaded in one of them. */
-#define RT_PARTS 2
-static inline struct bpf_object *rt_parts__object(const struct rt_bpf *b, size_t i)
-{
-	return i ? b->mate->obj : b->skel->obj;
-}
 
 /* walk.c: looks at the states of the keys; at all, which is the sweep without iterators. */
 int rt_walk__states(struct rt_bpf *b);

@@ -55,12 +55,12 @@ void rt_bpf__stats(const struct rt_bpf *b, u64 ret_stats[RT_NR_STATS])
 	}
 }
 
-static size_t programs_of(const struct bpf_object *obj, struct rt_prog_info *ret, size_t max)
+size_t rt_bpf__programs(const struct rt_bpf *b, struct rt_prog_info *ret, size_t max)
 {
 	struct bpf_program *prog;
 	size_t n = 0;
 
-	bpf_object__for_each_program (prog, obj) {
+	bpf_object__for_each_program (prog, b->skel->obj) {
 		struct bpf_prog_info info = {0};
 		u32 len = sizeof(info);
 		int fd = bpf_program__fd(prog);
@@ -72,14 +72,5 @@ static size_t programs_of(const struct bpf_object *obj, struct rt_prog_info *ret
 		ret[n++] = (struct rt_prog_info){bpf_program__name(prog), info.run_cnt,
 						 info.run_time_ns, info.recursion_misses};
 	}
-	return n;
-}
-
-size_t rt_bpf__programs(const struct rt_bpf *b, struct rt_prog_info *ret, size_t max)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < RT_PARTS; i++)
-		n += programs_of(rt_parts__object(b, i), ret + n, max - n);
 	return n;
 }
