@@ -688,9 +688,6 @@ static __always_inline bool rt_turn_owed(const struct rt_conn *c)
 
 	if (c->req_whole == ~0ull || c->x.req_bytes >= c->req_whole || c->turn == RT_TURN_OPEN)
 		return false;
-	/* Or they were taken by splice, and these are the next request. */
-	if (rt_seq_untold(c))
-		return false;
 	/* One that goes on behind what is kept ends where far.bpf.c found it. */
 	head = c->head_len ? c->head_len : c->req_whole - c->far_body;
 	return c->x.req_bytes > head ||

@@ -50,14 +50,4 @@ static __always_inline void rt_seq_remember(struct rt_conn *c)
 		c->seq_at = rt_sock_read_to((const void *)c->sk);
 }
 
-/* Whether what is owed of a body may have been taken unseen before its answer, and nothing tells:
- * only TCP has numbers, not a Unix socket nor MPTCP's. Not where some of it came behind that. */
-static __noinline bool rt_seq_untold(const struct rt_conn *c)
-{
-	const struct sock *sk = (const void *)c->sk;
-
-	return !rt_cfg.late && c->x.role == RT_ROLE_SERVER && c->x.req_end < c->x.resp_start &&
-	       BPF_CORE_READ(sk, sk_protocol) != RT_IPPROTO_TCP;
-}
-
 #endif /* REDTAP_SEQ_BPF_H */
